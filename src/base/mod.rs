@@ -1,0 +1,21 @@
+//! Words that every other room uses. No input, no output, no other room.
+
+mod bin;
+mod clock;
+mod delivery;
+mod explain;
+mod ids;
+mod money;
+mod phone;
+mod secret;
+mod trade_point;
+
+pub use bin::{Bin, BinError};
+pub use clock::{Clock, FixedClock, SystemClock};
+pub use delivery::Delivery;
+pub use explain::{Explain, Fault, chain_text};
+pub use ids::{DeviceId, IdError, OperationId, PaymentId, ReturnOperationId, TradePointId};
+pub use money::{Amount, AmountError, Balance};
+pub use phone::{PhoneError, PhoneFormat, PhoneNumber};
+pub use secret::{DeviceToken, DeviceTokenError, Password};
+pub use trade_point::TradePoint;
