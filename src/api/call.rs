@@ -1,0 +1,94 @@
+//! A request is data: what it asks, where, and what it does there. One executor runs them all.
+
+use bytes::Bytes;
+use http::Method;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+use serde::ser::{Error as _, Serializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::answer::AnswerFault;
+use super::session::ApiSettings;
+use super::Error;
+use crate::base::{Amount, Bin, DeviceToken};
+
+/// What a call does at Kaspi.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing: it may be repeated freely.
+    Reads,
+    /// Something, and the same again when it is repeated.
+    SameAgain,
+    /// It makes or moves money: never repeated unless it was certainly not sent.
+    Writes,
+}
+
+/// One of Kaspi's calls with its arguments.
+pub(super) trait Call: Sync {
+    /// What its answer is read as.
+    type Output;
+    /// The documented name, such as `payment/return`.
+    const NAME: &'static str;
+    /// What it does at Kaspi.
+    const EFFECT: Effect;
+
+    /// The request as it leaves for one BIN.
+    fn request(&self, caller: &Caller<'_>) -> Result<WireRequest, Error>;
+
+    /// The answer's `Data`, absent and null being the same.
+    fn read(data: Option<Value>) -> Result<Self::Output, AnswerFault>;
+}
+
+/// Whom a call is made for. Filled in by the session, never by who makes the call.
+pub(super) struct Caller<'a> {
+    pub(super) bin: Bin,
+    token: Option<&'a DeviceToken>,
+    pub(super) settings: &'a ApiSettings,
+}
+
+impl<'a> Caller<'a> {
+    pub(super) fn new(bin: Bin, token: Option<&'a DeviceToken>, settings: &'a ApiSettings) -> Self {
+        Self { bin, token, settings }
+    }
+
+    /// The device token, for calls that need one.
+    pub(super) fn device_token(&self, call: &'static str) -> Result<&'a str, Error> {
+        self.token.map(DeviceToken::expose).ok_or(Error::NoDeviceToken { call, bin: self.bin })
+    }
+}
+
+/// Method, path below the base address, and body.
+pub(super) struct WireRequest {
+    pub(super) method: Method,
+    pub(super) path_and_query: String,
+    pub(super) body: Bytes,
+}
+
+impl WireRequest {
+    pub(super) fn get(path: &str) -> Self {
+        Self { method: Method::GET, path_and_query: path.to_owned(), body: Bytes::new() }
+    }
+
+    pub(super) fn query(mut self, name: &str, value: &str) -> Self {
+        let mark = if self.path_and_query.contains('?') { '&' } else { '?' };
+        self.path_and_query.push(mark);
+        self.path_and_query.push_str(name);
+        self.path_and_query.push('=');
+        self.path_and_query.extend(utf8_percent_encode(value, RESERVED));
+        self
+    }
+
+    pub(super) fn post(call: &'static str, path: &str, body: &impl Serialize) -> Result<Self, Error> {
+        let body = serde_json::to_vec(body).map_err(|source| Error::Unwritable { call, source })?;
+        Ok(Self { method: Method::POST, path_and_query: path.to_owned(), body: body.into() })
+    }
+}
+
+/// Everything but the unreserved characters of RFC 3986.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Kaspi takes amounts as JSON numbers in tenge: written from whole tiyn, never through a float.
+pub(super) fn amount<S: Serializer>(amount: &Amount, serializer: S) -> Result<S::Ok, S::Error> {
+    RawValue::from_string(amount.to_string()).map_err(S::Error::custom)?.serialize(serializer)
+}

@@ -1,0 +1,211 @@
+//! Why a call did not end as asked, and what is known about it.
+
+use std::fmt::Write as _;
+
+use super::answer::AnswerFault;
+use super::codes::{self, CodeMeaning};
+use super::Effect;
+use crate::base::{Bin, Delivery, Explain, Fault};
+use crate::transport;
+
+/// Why a call did not end as asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Kaspi answered with a `StatusCode` other than 0.
+    #[error("Kaspi answered `{call}` with code {code}{}", told(*code, message.as_deref()))]
+    Refused {
+        /// The documented name of the call.
+        call: &'static str,
+        /// What the call does.
+        effect: Effect,
+        /// Kaspi's code.
+        code: i64,
+        /// Kaspi's text, if it sent any.
+        message: Option<String>,
+    },
+    /// An answer came, and it is not one of Kaspi's.
+    #[error("`{call}` was answered with HTTP {http_status} and {fault}")]
+    Answer {
+        /// The documented name of the call.
+        call: &'static str,
+        /// What the call does.
+        effect: Effect,
+        /// Status of the HTTP answer.
+        http_status: u16,
+        /// What is wrong with it.
+        fault: AnswerFault,
+    },
+    /// No whole answer came, or none could be asked for.
+    #[error("{source}")]
+    Transport {
+        /// The documented name of the call.
+        call: &'static str,
+        /// What the call does.
+        effect: Effect,
+        /// What happened.
+        source: transport::Error,
+    },
+    /// The call needs a device token and the merchant has none.
+    #[error("`{call}` needs a device token, and BIN `{bin}` has none")]
+    NoDeviceToken {
+        /// The documented name of the call.
+        call: &'static str,
+        /// The BIN without one.
+        bin: Bin,
+    },
+    /// The merchant has no trade point of this number.
+    #[error("BIN `{bin}` has no trade point `{trade_point}` in its merchant.toml")]
+    NoTradePoint {
+        /// The BIN.
+        bin: Bin,
+        /// The trade point asked for.
+        trade_point: crate::base::TradePointId,
+    },
+    /// The request cannot be written as JSON or as a header.
+    #[error("the request `{call}` cannot be written: {source}")]
+    Unwritable {
+        /// The documented name of the call.
+        call: &'static str,
+        /// Why.
+        source: serde_json::Error,
+    },
+}
+
+/// What a code means, or else what Kaspi said with it.
+fn told(code: i64, message: Option<&str>) -> String {
+    let mut text = String::new();
+    match codes::meaning(code) {
+        Some(meaning) => {
+            let _ = write!(text, ": {}", meaning.english);
+        }
+        None => text.push_str(", which no document explains"),
+    }
+    if let Some(message) = message {
+        let _ = write!(text, " («{}»)", message.escape_debug().take(200).collect::<String>());
+    }
+    text
+}
+
+impl Error {
+    /// What is known about what the call should have changed.
+    ///
+    /// For a read this is what is known about the request; it matters to nobody's money.
+    #[must_use]
+    pub fn outcome(&self) -> Delivery {
+        match self {
+            Self::Refused { code, .. } => match codes::meaning(*code) {
+                Some(CodeMeaning { certain: true, .. }) => Delivery::Refused,
+                _ => Delivery::Unknown,
+            },
+            Self::Answer { .. } => Delivery::Unknown,
+            Self::Transport { source, .. } => source.delivery(),
+            Self::NoDeviceToken { .. } | Self::NoTradePoint { .. } | Self::Unwritable { .. } => Delivery::NotSent,
+        }
+    }
+
+    /// Whether the same call may succeed a moment later without anybody doing something.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            Self::Refused { code, .. } => codes::meaning(*code).is_some_and(|meaning| meaning.read_may_pass),
+            Self::Answer { fault, http_status, .. } => {
+                matches!(fault, AnswerFault::Empty | AnswerFault::Html | AnswerFault::NotJson)
+                    && !(300..500).contains(http_status)
+            }
+            Self::Transport { source, .. } => source.may_pass(),
+            Self::NoDeviceToken { .. } | Self::NoTradePoint { .. } | Self::Unwritable { .. } => false,
+        }
+    }
+
+    /// Kaspi's text that came with its code. In Russian, for people only.
+    #[must_use]
+    pub fn kaspi_message(&self) -> Option<&str> {
+        match self {
+            Self::Refused { message, .. } => message.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// What went wrong between here and Kaspi, where something did.
+    #[must_use]
+    pub fn transport(&self) -> Option<&transport::Error> {
+        match self {
+            Self::Transport { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+
+    fn effect(&self) -> Option<Effect> {
+        match self {
+            Self::Refused { effect, .. } | Self::Answer { effect, .. } | Self::Transport { effect, .. } => Some(*effect),
+            Self::NoDeviceToken { .. } | Self::NoTradePoint { .. } | Self::Unwritable { .. } => None,
+        }
+    }
+}
+
+impl Explain for Error {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Refused { code, .. } => codes::meaning(*code).map_or("unknown_code", |meaning| meaning.kind),
+            Self::Answer { fault, .. } => match fault {
+                AnswerFault::Empty => "empty_answer",
+                AnswerFault::Html => "html_answer",
+                AnswerFault::NotJson => "broken_answer",
+                AnswerFault::NotAnEnvelope | AnswerFault::Contradiction => "foreign_answer",
+                AnswerFault::Field(_) => "incomplete_answer",
+            },
+            Self::Transport { source, .. } => source.kind(),
+            Self::NoDeviceToken { .. } => "no_device_token",
+            Self::NoTradePoint { .. } => "no_trade_point",
+            Self::Unwritable { .. } => "unwritable_request",
+        }
+    }
+
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Refused { code, .. } => codes::meaning(*code).map_or(Fault::Kaspi, |meaning| meaning.fault),
+            Self::Answer { fault, http_status, .. } => match fault {
+                AnswerFault::Html | AnswerFault::Empty if (300..500).contains(http_status) => Fault::Operator,
+                _ => Fault::Kaspi,
+            },
+            Self::Transport { source, .. } => source.fault(),
+            Self::NoDeviceToken { .. } => Fault::Operator,
+            Self::NoTradePoint { .. } => Fault::Caller,
+            Self::Unwritable { .. } => Fault::Us,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Refused { code, .. } => codes::meaning(*code)?.hint.map(str::to_owned),
+            Self::Answer { fault, http_status, .. } => match fault {
+                AnswerFault::Html | AnswerFault::Empty if (300..500).contains(http_status) => {
+                    Some("check the path in `base_url`: Kaspi's application did not answer there".to_owned())
+                }
+                _ => None,
+            },
+            Self::Transport { source, .. } => source.hint(),
+            Self::NoDeviceToken { .. } => Some(
+                "register a device with `kaspi device register` and put its token into merchant.toml as `device_token`"
+                    .to_owned(),
+            ),
+            Self::NoTradePoint { .. } => Some("`kaspi merchants show` lists those that are configured".to_owned()),
+            Self::Unwritable { .. } => None,
+        }
+    }
+
+    /// For calls that change nothing there is nothing to know, so a read has none.
+    fn delivery(&self) -> Option<Delivery> {
+        match self.effect() {
+            Some(Effect::Reads) => None,
+            _ => Some(self.outcome()),
+        }
+    }
+
+    fn code(&self) -> Option<i64> {
+        match self {
+            Self::Refused { code, .. } => Some(*code),
+            _ => None,
+        }
+    }
+}

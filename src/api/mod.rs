@@ -1,0 +1,38 @@
+//! Kaspi's r3 calls as typed methods.
+//!
+//! [`Api::session`] pins one BIN: merchant, device token and certificate come from one look-up, and
+//! the session itself fills in `OrganizationBin` and `DeviceToken`. Reads are methods like any other.
+//! Calls that move money ask for a [`MoneyPermit`], which `payments` makes once the operation stands
+//! in its books, or which an embedder without `payments` makes by
+//! [`MoneyPermit::caller_keeps_the_books`].
+//!
+//! Every failure of a call that changes something says what is known about it:
+//! [`Explain::delivery`](crate::base::Explain::delivery).
+
+mod answer;
+mod call;
+mod codes;
+mod date;
+mod devices;
+mod error;
+mod permit;
+mod refunds;
+mod remote;
+mod repeat;
+mod session;
+mod status;
+mod trade_points;
+
+pub use answer::{AnswerFault, FieldFault};
+pub use call::Effect;
+pub use codes::{CodeMeaning, meaning};
+pub use date::KaspiTime;
+pub use devices::{RegisterDevice, RegisteredDevice};
+pub use error::Error;
+pub use permit::MoneyPermit;
+pub use refunds::{PaymentDetails, RefundDone, RefundPayment};
+pub use remote::{CreateRemotePayment, RemotePaymentCreated};
+pub use repeat::{Attempt, Next, next};
+pub use session::{Api, ApiSettings, Session};
+pub use status::{PaymentState, PaymentStatus, StatusVersion, StatusWord};
+pub use trade_points::TradePointInfo;

@@ -1,0 +1,240 @@
+//! Calls for one BIN, and the one executor that runs them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, header};
+use tokio::time::{Instant, sleep};
+use uuid::Uuid;
+
+use super::answer::{self, Answer};
+use super::call::{Call, Caller, WireRequest};
+use super::devices::{RegisterDevice, RegisteredDevice};
+use super::refunds::{DetailsOf, PaymentDetails, RefundDone, RefundPayment};
+use super::remote::{CreateRemotePayment, RemotePaymentCreated};
+use super::repeat::{Attempt, Next, jittered, next};
+use super::status::{PaymentStatus, StatusOf, StatusVersion};
+use super::trade_points::{Ping, TradePointInfo, TradePoints};
+use super::{Effect, Error, MoneyPermit};
+use crate::base::{Bin, OperationId, PaymentId, PhoneFormat, TradePointId};
+use crate::transport::{Channel, Request, Transport};
+
+/// How Kaspi is spoken to.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct ApiSettings {
+    /// How phone numbers are written.
+    pub phone_format: PhoneFormat,
+    /// Which version of the status call is used.
+    pub status_version: StatusVersion,
+}
+
+/// The header that a call's repeats do not share (official document, section 1.3).
+const REQUEST_ID: &str = "x-request-id";
+
+/// No attempt begins later than this after the call began: callers of today give up at 30 s, and one
+/// attempt may take 20.
+const REPEAT_WITHIN: Duration = Duration::from_secs(8);
+
+/// Kaspi's calls, for every configured BIN.
+#[derive(Clone, Debug)]
+pub struct Api {
+    transport: Arc<Transport>,
+    settings: ApiSettings,
+}
+
+/// Kaspi's calls for one BIN: merchant, device token and certificate of one look-up.
+#[derive(Clone, Debug)]
+pub struct Session {
+    channel: Channel,
+    settings: ApiSettings,
+    trade_point: Option<TradePointId>,
+}
+
+impl Api {
+    /// Kaspi's calls over a transport.
+    #[must_use]
+    pub fn new(transport: Arc<Transport>, settings: ApiSettings) -> Self {
+        Self { transport, settings }
+    }
+
+    /// Pins one BIN, or `default_bin` where none is named. Sends nothing.
+    ///
+    /// # Errors
+    ///
+    /// The BIN is unknown, switched off or broken, or none was named and there is no default.
+    pub fn session(&self, bin: Option<Bin>) -> Result<Session, Error> {
+        let channel = self.transport.channel(bin).map_err(|source| Error::Transport {
+            call: "look-up",
+            effect: Effect::SameAgain,
+            source,
+        })?;
+        Ok(Session { channel, settings: self.settings, trade_point: None })
+    }
+}
+
+impl Session {
+    /// The same session for another of the merchant's trade points.
+    ///
+    /// # Errors
+    ///
+    /// The merchant has no such trade point.
+    pub fn at(mut self, trade_point: TradePointId) -> Result<Self, Error> {
+        if !self.channel.has_trade_point(trade_point) {
+            return Err(Error::NoTradePoint { bin: self.bin(), trade_point });
+        }
+        self.trade_point = Some(trade_point);
+        Ok(self)
+    }
+
+    /// Whose calls these are.
+    #[must_use]
+    pub fn bin(&self) -> Bin {
+        self.channel.bin()
+    }
+
+    /// The way that the calls take: certificate and generation.
+    #[must_use]
+    pub fn channel(&self) -> &Channel {
+        &self.channel
+    }
+
+    /// Whether Kaspi takes this identity: `health/ping` (official document 5.1).
+    ///
+    /// # Errors
+    ///
+    /// It does not, or no answer came.
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.run(&Ping).await
+    }
+
+    /// The trade points that the bank knows: `partner/tradepoints` (official document 4.2.2).
+    ///
+    /// # Errors
+    ///
+    /// Kaspi refuses, or no answer came.
+    pub async fn trade_points(&self) -> Result<Vec<TradePointInfo>, Error> {
+        self.run(&TradePoints).await
+    }
+
+    /// Registers a device at a trade point and gets its token: `device/register` (official document 4.2.3).
+    ///
+    /// Registering the same device again gives the same token, so this is repeated where an answer is lost.
+    ///
+    /// # Errors
+    ///
+    /// Kaspi refuses, or no answer came.
+    pub async fn register_device(&self, device: &RegisterDevice) -> Result<RegisteredDevice, Error> {
+        self.run(device).await
+    }
+
+    /// Sends a customer an invoice by phone number: `remote/create` (official document 4.6.2).
+    ///
+    /// # Errors
+    ///
+    /// The error's `delivery` tells whether an invoice can exist. Where it is `Unknown`, nothing at
+    /// Kaspi can be asked for it: a person has to look.
+    pub async fn create_remote_payment(
+        &self,
+        permit: MoneyPermit,
+        payment: &CreateRemotePayment,
+    ) -> Result<RemotePaymentCreated, Error> {
+        self.run_permitted(permit, payment).await
+    }
+
+    /// How a payment stands: `payment/status`, of the configured version (official document 4.3.3).
+    ///
+    /// # Errors
+    ///
+    /// Kaspi refuses, or no answer came.
+    pub async fn payment_status(&self, payment: PaymentId) -> Result<PaymentStatus, Error> {
+        self.run(&StatusOf(payment)).await
+    }
+
+    /// What was paid and what is left to refund: `payment/details` (official document 4.4).
+    ///
+    /// # Errors
+    ///
+    /// Kaspi refuses, or no answer came.
+    pub async fn payment_details(&self, payment: PaymentId) -> Result<PaymentDetails, Error> {
+        self.run(&DetailsOf(payment)).await
+    }
+
+    /// Pays money back: `payment/return` (official document 4.5). Not idempotent at Kaspi.
+    ///
+    /// # Errors
+    ///
+    /// The error's `delivery` tells whether money can have moved. Where it is `Unknown`,
+    /// [`payment_details`](Self::payment_details) shows.
+    pub async fn refund(&self, permit: MoneyPermit, refund: &RefundPayment) -> Result<RefundDone, Error> {
+        self.run_permitted(permit, refund).await
+    }
+
+    async fn run<C: Call>(&self, call: &C) -> Result<C::Output, Error> {
+        self.execute(call, None).await
+    }
+
+    async fn run_permitted<C: Call>(&self, permit: MoneyPermit, call: &C) -> Result<C::Output, Error> {
+        self.execute(call, Some(permit.operation())).await
+    }
+
+    async fn execute<C: Call>(&self, call: &C, operation: Option<OperationId>) -> Result<C::Output, Error> {
+        let token = self.channel.device_token(self.trade_point);
+        let request = call.request(&Caller::new(self.bin(), token, &self.settings))?;
+        let began = Instant::now();
+        let mut made = 0;
+        loop {
+            made += 1;
+            let error = match self.attempt::<C>(&request).await {
+                Ok(output) => return Ok(output),
+                Err(error) => error,
+            };
+            let attempt =
+                Attempt { effect: C::EFFECT, delivery: error.outcome(), may_pass: error.may_pass(), made };
+            let Next::Again(pause) = next(attempt) else { return Err(error) };
+            let pause = jittered(pause);
+            if began.elapsed() + pause > REPEAT_WITHIN {
+                return Err(error);
+            }
+            tracing::debug!(
+                call = C::NAME, bin = %self.bin(), operation = operation.map(tracing::field::display),
+                made, ?pause, %error, "another attempt follows"
+            );
+            sleep(pause).await;
+        }
+    }
+
+    async fn attempt<C: Call>(&self, request: &WireRequest) -> Result<C::Output, Error> {
+        let (call, effect) = (C::NAME, C::EFFECT);
+        let request = Request {
+            method: request.method.clone(),
+            path_and_query: request.path_and_query.clone(),
+            headers: headers(),
+            body: request.body.clone(),
+        };
+        let reply = self
+            .channel
+            .send(request)
+            .await
+            .map_err(|source| Error::Transport { call, effect, source })?;
+        let foreign = |fault| Error::Answer { call, effect, http_status: reply.status, fault };
+        match answer::read(&reply).map_err(foreign)? {
+            Answer::Done(data) => C::read(data).map_err(foreign),
+            Answer::Refused { code, message } => Err(Error::Refused { call, effect, code, message }),
+        }
+    }
+}
+
+fn headers() -> HeaderMap {
+    const JSON: HeaderValue = HeaderValue::from_static("application/json");
+    const AGENT: HeaderValue = HeaderValue::from_static(concat!("kaspi-direct/", env!("CARGO_PKG_VERSION")));
+    let mut headers = HeaderMap::with_capacity(4);
+    headers.insert(header::ACCEPT, JSON);
+    headers.insert(header::CONTENT_TYPE, JSON);
+    headers.insert(header::USER_AGENT, AGENT);
+    // 32 hexadecimal digits, as in the document's example
+    if let Ok(id) = HeaderValue::try_from(Uuid::new_v4().simple().to_string()) {
+        headers.insert(REQUEST_ID, id);
+    }
+    headers
+}

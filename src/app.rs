@@ -1,0 +1,123 @@
+//! From a configuration file to a working set: the one place that knows every room.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::api::{Api, ApiSettings, StatusVersion};
+use crate::base::{Clock, Explain, Fault, SystemClock};
+use crate::config::{self, Config, ConfigError, Environment};
+use crate::identity::TrustError;
+#[cfg(feature = "journal")]
+use crate::payments::Payments;
+use crate::transport::Transport;
+
+/// Everything that a program needs to speak for the configured BINs.
+#[derive(Debug)]
+pub struct App {
+    config: Config,
+    transport: Arc<Transport>,
+    api: Api,
+    #[cfg(feature = "journal")]
+    payments: Payments,
+}
+
+/// Why nothing can be served at all. One broken BIN is not among the reasons.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The trusted certificate authorities cannot be used.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+}
+
+impl App {
+    /// Reads a configuration file and loads every identity. Sends nothing.
+    ///
+    /// Password and search variables of the environment come from `environment`; take
+    /// [`Environment::of_process`] for the process's own.
+    ///
+    /// # Errors
+    ///
+    /// The file, or the file of trusted certificate authorities, cannot be used. A broken BIN is no
+    /// error: calls for it fail with the reason, and the others are served.
+    pub fn open(file: &Path, environment: &Environment) -> Result<Self, OpenError> {
+        Self::open_with(file, environment, Arc::new(SystemClock))
+    }
+
+    /// The same, with a clock of the caller's.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_with(file: &Path, environment: &Environment, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        let config = config::load(file, environment)?;
+        let folders = config::scan(&config, environment)?;
+        let transport = Arc::new(Transport::new(&config, folders, clock)?);
+        let api = Api::new(Arc::clone(&transport), api_settings(&config));
+        Ok(Self {
+            #[cfg(feature = "journal")]
+            payments: Payments::new(api.clone()),
+            config,
+            transport,
+            api,
+        })
+    }
+
+    /// The configuration that was read.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Who is configured, and each one's way to Kaspi.
+    #[must_use]
+    pub fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
+    /// Kaspi's calls.
+    #[must_use]
+    pub fn api(&self) -> &Api {
+        &self.api
+    }
+
+    /// Payments as operations.
+    #[cfg(feature = "journal")]
+    #[must_use]
+    pub fn payments(&self) -> &Payments {
+        &self.payments
+    }
+}
+
+fn api_settings(config: &Config) -> ApiSettings {
+    let mut settings = ApiSettings::default();
+    settings.phone_format = config.kaspi.phone_format;
+    settings.status_version = match config.kaspi.status_version {
+        config::StatusVersion::V01 => StatusVersion::V01,
+        config::StatusVersion::V02 => StatusVersion::V02,
+    };
+    settings
+}
+
+impl Explain for OpenError {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Config(error) => error.kind(),
+            Self::Trust(error) => error.kind(),
+        }
+    }
+
+    fn fault(&self) -> Fault {
+        Fault::Operator
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Config(error) => error.hint(),
+            Self::Trust(error) => error.hint(),
+        }
+    }
+}

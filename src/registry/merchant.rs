@@ -1,0 +1,56 @@
+//! One organisation as calls see it.
+
+use std::path::PathBuf;
+
+use crate::base::{Bin, TradePoint, TradePointId};
+use crate::config::{MerchantSpec, Route};
+
+/// One organisation: its name, its trade points with their device tokens, and its route.
+#[derive(Clone, Debug)]
+pub struct Merchant {
+    /// Whose money it is.
+    pub bin: Bin,
+    /// A name for people.
+    pub name: String,
+    /// Whether calls may be made for it.
+    pub active: bool,
+    /// Which way its calls go.
+    pub route: Route,
+    /// The folder that describes it.
+    pub folder: PathBuf,
+    /// Its trade points, the default one first.
+    trade_points: Vec<TradePoint>,
+}
+
+impl Merchant {
+    pub(crate) fn new(spec: &MerchantSpec) -> Self {
+        let mut points: Vec<_> = spec.trade_points.iter().collect();
+        points.sort_by_key(|spec| !spec.default);
+        Self {
+            bin: spec.bin,
+            name: spec.name.clone(),
+            active: spec.active,
+            route: spec.route,
+            folder: spec.folder.clone(),
+            trade_points: points.into_iter().map(|spec| spec.point.clone()).collect(),
+        }
+    }
+
+    /// The trade point for calls that name none.
+    #[must_use]
+    pub fn default_trade_point(&self) -> Option<&TradePoint> {
+        self.trade_points.first()
+    }
+
+    /// The trade point of a given number, if this merchant has it.
+    #[must_use]
+    pub fn trade_point(&self, id: TradePointId) -> Option<&TradePoint> {
+        self.trade_points.iter().find(|point| point.id == Some(id))
+    }
+
+    /// All of them, the default one first.
+    #[must_use]
+    pub fn trade_points(&self) -> &[TradePoint] {
+        &self.trade_points
+    }
+}

@@ -1,0 +1,148 @@
+//! BIN to merchant to the identity that its calls leave over.
+//!
+//! One look-up answers everything a call needs: who the merchant is, which device token belongs to
+//! it, and which generation of which identity carries it. So BIN, token and certificate of one call
+//! can never come from different look-ups. A BIN that cannot be served is refused with the reason;
+//! no other merchant's identity ever stands in for it.
+
+mod build;
+mod error;
+mod generation;
+mod merchant;
+mod status;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+pub use error::RegistryError;
+pub use generation::{Generation, Provision, ProvisionError};
+pub use merchant::Merchant;
+pub use status::{MerchantState, MerchantStatus};
+
+use crate::base::{Bin, Clock};
+use crate::config::{Config, MerchantFolder};
+use generation::Slot;
+
+/// Every configured BIN, with the identity that serves it.
+///
+/// `K` is what the room to the right keeps for each generation: `transport` keeps its TLS
+/// configuration and its connection pool there, so that both live and die with the generation.
+pub struct Registry<K> {
+    seats: ArcSwap<HashMap<Bin, Seat<K>>>,
+    default_bin: Option<Bin>,
+    clock: Arc<dyn Clock>,
+}
+
+/// A configured BIN: what its folder says, and the slot of the identity it acts with.
+#[derive(Debug)]
+struct Seat<K> {
+    merchant: Result<Arc<Merchant>, RegistryError>,
+    slot: Result<Arc<Slot<K>>, RegistryError>,
+    report: status::SeatReport,
+}
+
+/// One merchant and one generation of its identity, held together for the length of a call.
+#[derive(Debug)]
+pub struct Pinned<K> {
+    /// The organisation.
+    pub merchant: Arc<Merchant>,
+    /// The generation that was current when the call began.
+    pub generation: Arc<Generation<K>>,
+}
+
+impl<K> Clone for Pinned<K> {
+    fn clone(&self) -> Self {
+        Self { merchant: Arc::clone(&self.merchant), generation: Arc::clone(&self.generation) }
+    }
+}
+
+impl<K> fmt::Debug for Registry<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry")
+            .field("bins", &self.seats.load().len())
+            .field("default_bin", &self.default_bin)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<K: Send + Sync + 'static> Registry<K> {
+    /// Loads the identity of every folder, on all cores, and seats every BIN.
+    ///
+    /// Never fails as a whole: a BIN that cannot be served is kept with the reason, which every call
+    /// for it then gets.
+    #[must_use]
+    pub fn load(
+        config: &Config,
+        folders: Vec<MerchantFolder>,
+        provision: &dyn Provision<Kit = K>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let seats = build::seats(folders, provision, clock.as_ref());
+        Self { seats: ArcSwap::from_pointee(seats), default_bin: config.default_bin, clock }
+    }
+
+    /// The merchant of a BIN and the current generation of its identity. Takes no lock.
+    ///
+    /// # Errors
+    ///
+    /// The BIN is not configured, not active, or its identity is unusable: the reason stands in the error.
+    pub fn pin(&self, bin: Bin) -> Result<Pinned<K>, RegistryError> {
+        let seats = self.seats.load();
+        let seat = seats.get(&bin).ok_or_else(|| self.unknown(bin, &seats))?;
+        let merchant = seat.merchant.as_ref().map_err(Clone::clone)?;
+        if !merchant.active {
+            return Err(RegistryError::Inactive { bin, folder: merchant.folder.clone() });
+        }
+        let slot = seat.slot.as_ref().map_err(Clone::clone)?;
+        let generation = slot.current();
+        generation
+            .identity
+            .check_valid_at(self.clock.now())
+            .map_err(|source| RegistryError::identity(bin, generation.identity.owner(), source))?;
+        Ok(Pinned { merchant: Arc::clone(merchant), generation })
+    }
+
+    /// The BIN to use where a caller named one, or none.
+    ///
+    /// # Errors
+    ///
+    /// None was named and `default_bin` is not configured: a BIN is never guessed.
+    pub fn bin_or_default(&self, named: Option<Bin>) -> Result<Bin, RegistryError> {
+        named.or(self.default_bin).ok_or_else(|| RegistryError::NoBin { configured: self.bins() })
+    }
+
+    /// The BIN for calls that name none, where one is configured.
+    #[must_use]
+    pub fn default_bin(&self) -> Option<Bin> {
+        self.default_bin
+    }
+
+    /// Every configured BIN, in order.
+    #[must_use]
+    pub fn bins(&self) -> Vec<Bin> {
+        let mut bins: Vec<Bin> = self.seats.load().keys().copied().collect();
+        bins.sort_unstable();
+        bins
+    }
+
+    /// How every configured BIN stands, in the order of the BINs.
+    #[must_use]
+    pub fn status(&self) -> Vec<MerchantStatus> {
+        let now = self.clock.now();
+        let seats = self.seats.load();
+        let mut rows: Vec<MerchantStatus> = seats.iter().map(|(bin, seat)| status::of(*bin, seat, now)).collect();
+        rows.sort_unstable_by_key(|row| row.bin);
+        rows
+    }
+
+    fn unknown(&self, bin: Bin, seats: &HashMap<Bin, Seat<K>>) -> RegistryError {
+        if bin.has_valid_control_digit() {
+            RegistryError::UnknownBin { bin, configured: seats.len() }
+        } else {
+            RegistryError::MistypedBin { bin }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! How each BIN stands, for people and for programs.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use time::OffsetDateTime;
+
+use super::{RegistryError, Seat};
+use crate::base::{Bin, TradePointId};
+use crate::config::{IdentitySource, MerchantFolder, MerchantSpec, PasswordOrigin, Route};
+use crate::identity::Facts;
+
+/// How one configured BIN stands.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct MerchantStatus {
+    /// The organisation.
+    pub bin: Bin,
+    /// Its name; the BIN where none is configured.
+    pub name: String,
+    /// Whether calls for it are served.
+    pub state: MerchantState,
+    /// The BIN whose folder holds the identity that it acts with.
+    pub identity: Option<Bin>,
+    /// What the certificate says, also of one that was refused, where it could be read.
+    pub facts: Option<Facts>,
+    /// The generation that serves.
+    pub generation: Option<u64>,
+    /// When that generation was loaded.
+    pub loaded_at: Option<OffsetDateTime>,
+    /// Which password opened the key; none where the key is not encrypted.
+    pub opened_with: Option<PasswordOrigin>,
+    /// Which way its calls go.
+    pub route: Option<Route>,
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Its trade points, and whether each has a device token; the default one first.
+    pub trade_points: Vec<(Option<TradePointId>, bool)>,
+    /// What an operator should look at although calls are served.
+    pub warnings: Vec<String>,
+    /// Why calls are not served.
+    pub problem: Option<Arc<RegistryError>>,
+}
+
+/// Whether calls for a BIN are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MerchantState {
+    /// They are.
+    Ready,
+    /// Switched off by the operator.
+    Inactive,
+    /// Something is wrong; `problem` says what.
+    Broken,
+}
+
+impl MerchantState {
+    /// The word as it stands in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Inactive => "inactive",
+            Self::Broken => "broken",
+        }
+    }
+}
+
+/// What is known of a seat from its folder alone.
+#[derive(Clone, Debug)]
+pub(super) struct SeatReport {
+    name: String,
+    folder: PathBuf,
+    identity: Option<Bin>,
+    route: Option<Route>,
+    warnings: Vec<String>,
+}
+
+impl SeatReport {
+    pub(super) fn new(folder: &MerchantFolder, spec: &MerchantSpec) -> Self {
+        let owner = match &spec.identity {
+            IdentitySource::Own(own) => own.owner,
+            IdentitySource::Of(owner) => *owner,
+        };
+        Self {
+            name: spec.name.clone(),
+            folder: folder.folder.clone(),
+            identity: Some(owner),
+            route: Some(spec.route),
+            warnings: folder.warnings.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    pub(super) fn broken(folder: &MerchantFolder, bin: Bin) -> Self {
+        Self {
+            name: bin.to_string(),
+            folder: folder.folder.clone(),
+            identity: None,
+            route: None,
+            warnings: folder.warnings.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+pub(super) fn of<K>(bin: Bin, seat: &Seat<K>, now: OffsetDateTime) -> MerchantStatus {
+    let report = seat.report.clone();
+    let generation = seat.slot.as_ref().ok().map(|slot| slot.current());
+    let mut warnings = report.warnings;
+    let mut problem = seat.merchant.as_ref().err().or(seat.slot.as_ref().err()).cloned();
+    let mut facts = None;
+    if let Some(generation) = &generation {
+        facts = Some(generation.identity.facts().clone());
+        warnings.extend(generation.identity.warnings().iter().map(ToString::to_string));
+        if let Err(error) = generation.identity.check_valid_at(now) {
+            problem.get_or_insert(RegistryError::identity(bin, generation.identity.owner(), error));
+        }
+    } else if let Some(RegistryError::Identity { source, .. }) = &problem {
+        facts = source.facts().cloned();
+    }
+    let merchant = seat.merchant.as_ref().ok();
+    let switched_off = merchant.is_some_and(|merchant| !merchant.active);
+    MerchantStatus {
+        bin,
+        name: report.name,
+        state: match (&problem, switched_off) {
+            (_, true) => MerchantState::Inactive,
+            (Some(_), false) => MerchantState::Broken,
+            (None, false) => MerchantState::Ready,
+        },
+        identity: report.identity,
+        facts,
+        generation: generation.as_ref().map(|generation| generation.number),
+        loaded_at: generation.as_ref().map(|generation| generation.loaded_at),
+        opened_with: generation.as_ref().and_then(|generation| generation.identity.opened_with().cloned()),
+        route: report.route,
+        folder: report.folder,
+        trade_points: merchant.map_or_else(Vec::new, |merchant| {
+            merchant.trade_points().iter().map(|point| (point.id, point.device_token.is_some())).collect()
+        }),
+        warnings,
+        problem: problem.map(Arc::new),
+    }
+}

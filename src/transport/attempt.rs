@@ -1,0 +1,150 @@
+//! One attempt: one request, one answer, within our own time limits.
+//!
+//! The limits are ours because nobody else's hold: a connect limit does not cover a handshake that
+//! the server refuses late, and on TLS 1.3 a request on such a connection can hang for ever.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request as HttpRequest, Response, Uri};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::connection::ConnectionState;
+use super::error::{Error, Failure, Phase};
+use super::pool::Pool;
+use super::{MAX_ANSWER_BYTES, Reply, Request, classify};
+use crate::base::Delivery;
+
+/// How long a request is still waited for once its connection has ended with an alert: hyper usually
+/// reports the alert at once, and then nothing is gained by being quicker.
+const AFTER_ALERT: Duration = Duration::from_millis(250);
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) first_byte: Duration,
+    pub(super) total: Duration,
+}
+
+pub(super) async fn send(pool: &Pool, request: Request) -> Result<Reply, Error> {
+    let started = Instant::now();
+    let target = pool.base_url.authority().map(ToString::to_string).unwrap_or_default();
+    let mut request = http_request(&pool.base_url, request)?;
+    let mut captured = capture_connection(&mut request);
+
+    let limits = pool.limits;
+    let head = head(pool.client.request(request), &mut captured, started, limits, &target).await?;
+
+    let state = state_of(&captured);
+    let (parts, body) = head.into_parts();
+    let body = timeout_at(started + limits.total, Limited::new(body, MAX_ANSWER_BYTES).collect())
+        .await
+        .map_err(|_| {
+            Error::timed_out(Phase::Total, limits.total, Delivery::Unknown, &target)
+                .on(state.as_ref().map(|state| state.facts.clone()))
+        })?
+        .map_err(|error| classify::body(error, state.as_ref(), &target))?
+        .to_bytes();
+    Ok(Reply {
+        status: parts.status.as_u16(),
+        headers: parts.headers,
+        body,
+        connection: state.map(|state| state.facts.clone()),
+    })
+}
+
+fn http_request(base: &Uri, request: Request) -> Result<HttpRequest<Full<Bytes>>, Error> {
+    let unusable = |error: http::Error| {
+        Error::new(Failure::BadRequest, Delivery::NotSent, format!("the request cannot be written: {error}"))
+            .caused_by(error)
+    };
+    let below = format!("{}{}", base.path().trim_end_matches('/'), request.path_and_query);
+    let uri = Uri::builder()
+        .scheme("https")
+        .authority(base.authority().map(ToString::to_string).unwrap_or_default())
+        .path_and_query(below)
+        .build()
+        .map_err(unusable)?;
+    let mut http = HttpRequest::builder()
+        .method(request.method)
+        .uri(uri)
+        .body(Full::new(request.body))
+        .map_err(unusable)?;
+    *http.headers_mut() = request.headers;
+    Ok(http)
+}
+
+/// Waits for the head of the answer: until it comes, the request fails, or a limit runs out.
+async fn head(
+    answer: impl Future<Output = Result<Response<Incoming>, hyper_util::client::legacy::Error>>,
+    captured: &mut CaptureConnection,
+    started: Instant,
+    limits: Limits,
+    target: &str,
+) -> Result<Response<Incoming>, Error> {
+    let ended = {
+        let mut watched = captured.clone();
+        tokio::select! {
+            biased;
+            answered = answer => Ended::Answered(answered),
+            () = refused(&mut watched) => Ended::Alerted,
+            () = tokio::time::sleep_until(started + limits.first_byte.min(limits.total)) => Ended::TimedOut,
+        }
+    };
+    // `answer` has been dropped: what is captured now is final, nothing can start the request any more
+    let state = state_of(captured);
+    match ended {
+        Ended::Answered(Ok(response)) => Ok(response),
+        Ended::Answered(Err(error)) => Err(classify::request(error, state.as_ref(), target)),
+        Ended::Alerted | Ended::TimedOut => Err(given_up(state, limits, target)),
+    }
+}
+
+enum Ended {
+    Answered(Result<Response<Incoming>, hyper_util::client::legacy::Error>),
+    Alerted,
+    TimedOut,
+}
+
+fn given_up(state: Option<Arc<ConnectionState>>, limits: Limits, target: &str) -> Error {
+    let facts = state.as_ref().map(|state| state.facts.clone());
+    let alert = state.as_ref().and_then(|state| state.alert()).filter(|alert| alert.is_about_our_certificate());
+    if let (Some(alert), Some(state)) = (alert, &state) {
+        let delivery = if state.has_answered() { Delivery::Unknown } else { Delivery::NotSent };
+        return classify::identity_refused(alert, delivery, target).on(facts);
+    }
+    let (phase, limit) = if limits.first_byte < limits.total {
+        (Phase::FirstByte, limits.first_byte)
+    } else {
+        (Phase::Total, limits.total)
+    };
+    // a request that never got a connection cannot have left
+    let delivery = if state.is_none() { Delivery::NotSent } else { Delivery::Unknown };
+    Error::timed_out(phase, limit, delivery, target).on(facts)
+}
+
+/// Ends once the request's connection has been ended by an alert; never, where it is not.
+async fn refused(captured: &mut CaptureConnection) {
+    let state = captured.wait_for_connection_metadata().await.as_ref().and_then(extract);
+    match state {
+        Some(state) => {
+            state.alerted().await;
+            sleep(AFTER_ALERT).await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+fn state_of(captured: &CaptureConnection) -> Option<Arc<ConnectionState>> {
+    captured.connection_metadata().as_ref().and_then(extract)
+}
+
+fn extract(connected: &hyper_util::client::legacy::connect::Connected) -> Option<Arc<ConnectionState>> {
+    let mut extras = http::Extensions::new();
+    connected.get_extras(&mut extras);
+    extras.remove::<Arc<ConnectionState>>()
+}

@@ -1,0 +1,185 @@
+//! A connection that remembers what its failures mean.
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use hyper_rustls::MaybeHttpsStream;
+use hyper_util::client::legacy::connect::{Connected, Connection as HyperConnection};
+use hyper_util::rt::TokioIo;
+use rustls::{HandshakeKind, ProtocolVersion};
+use serde::Serialize;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio_rustls::client::TlsStream;
+
+use super::classify;
+use super::error::Alert;
+
+/// What is known about a connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ConnectionFacts {
+    /// Version of TLS.
+    pub tls_version: TlsVersion,
+    /// Whether an earlier session was resumed, rather than certificates exchanged anew.
+    pub resumed: bool,
+    /// Whether HTTP/2 was agreed on, rather than HTTP/1.1.
+    pub http2: bool,
+}
+
+/// Version of TLS that a connection uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum TlsVersion {
+    /// TLS 1.2.
+    #[serde(rename = "TLSv1.2")]
+    V1_2,
+    /// TLS 1.3.
+    #[serde(rename = "TLSv1.3")]
+    V1_3,
+}
+
+/// What outlives the connection itself: asked when a request on it has failed.
+#[derive(Debug)]
+pub(super) struct ConnectionState {
+    pub(super) facts: ConnectionFacts,
+    answered: AtomicBool,
+    alert: Mutex<Option<Alert>>,
+    alerted: Notify,
+}
+
+impl ConnectionState {
+    /// Whether any byte of an answer has come, to this request or an earlier one.
+    pub(super) fn has_answered(&self) -> bool {
+        self.answered.load(Ordering::Acquire)
+    }
+
+    /// The alert that ended the connection, if one did.
+    pub(super) fn alert(&self) -> Option<Alert> {
+        *self.alert.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until an alert has come.
+    pub(super) async fn alerted(&self) {
+        loop {
+            let notified = self.alerted.notified();
+            if self.alert().is_some() {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    fn note(&self, error: &io::Error) {
+        if let Some(alert) = classify::received_alert(error) {
+            *self.alert.lock().unwrap_or_else(PoisonError::into_inner) = Some(alert);
+            self.alerted.notify_waiters();
+        }
+    }
+}
+
+/// What hyper-rustls makes of a TCP connection.
+type Tls = TlsStream<TokioIo<TokioIo<TcpStream>>>;
+
+/// A TLS connection to Kaspi.
+pub(super) struct Connection {
+    tls: Tls,
+    state: Arc<ConnectionState>,
+}
+
+impl Connection {
+    /// None where the stream is not encrypted.
+    pub(super) fn new(stream: MaybeHttpsStream<TokioIo<TcpStream>>) -> Option<Self> {
+        let MaybeHttpsStream::Https(tls) = stream else { return None };
+        let tls = tls.into_inner();
+        let (_, session) = tls.get_ref();
+        let facts = ConnectionFacts {
+            tls_version: match session.protocol_version()? {
+                ProtocolVersion::TLSv1_3 => TlsVersion::V1_3,
+                _ => TlsVersion::V1_2,
+            },
+            resumed: session.handshake_kind() == Some(HandshakeKind::Resumed),
+            http2: session.alpn_protocol() == Some(b"h2"),
+        };
+        let state = ConnectionState {
+            facts,
+            answered: AtomicBool::new(false),
+            alert: Mutex::new(None),
+            alerted: Notify::new(),
+        };
+        Some(Self { tls, state: Arc::new(state) })
+    }
+
+    pub(super) fn facts(&self) -> &ConnectionFacts {
+        &self.state.facts
+    }
+
+    fn noted<T>(&self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if let Poll::Ready(Err(error)) = &polled {
+            self.state.note(error);
+        }
+        polled
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+impl HyperConnection for Connection {
+    fn connected(&self) -> Connected {
+        let connected = Connected::new().extra(Arc::clone(&self.state));
+        if self.state.facts.http2 { connected.negotiated_h2() } else { connected }
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.tls).poll_read(cx, buffer);
+        if buffer.filled().len() > before {
+            self.state.answered.store(true, Ordering::Release);
+        }
+        self.noted(polled)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.tls).poll_write(cx, bytes);
+        self.noted(polled)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.tls).poll_flush(cx);
+        self.noted(polled)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tls).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffers: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.tls).poll_write_vectored(cx, buffers);
+        self.noted(polled)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.tls.is_write_vectored()
+    }
+}

@@ -1,0 +1,184 @@
+//! Requests on the wire: one TLS configuration and one connection pool for each identity generation.
+//!
+//! A [`Channel`] is one BIN's way to Kaspi, pinned for the length of a call. What it cannot do is
+//! leave over another identity: the pool hangs on the generation, and the generation on the BIN.
+//! A failure says what is known about the request ([`Error::delivery`]) and which TLS alert came
+//! ([`Error::tls_alert`]).
+
+mod attempt;
+mod classify;
+mod connect;
+mod connection;
+mod error;
+mod pool;
+mod proxy;
+mod resolver;
+mod tls;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use connection::{ConnectionFacts, TlsVersion};
+pub use error::{Alert, Error, Failure, Phase, RefusedBy};
+pub use pool::Pool;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+
+use crate::base::{Bin, Clock, DeviceToken, TradePointId};
+use crate::config::{Config, KaspiSettings, MerchantFolder};
+use crate::identity::{Identity, TrustError};
+use crate::registry::{Pinned, Provision, ProvisionError, Registry};
+
+/// The greatest answer that is read, in bytes. Kaspi's answers are a few hundred.
+pub const MAX_ANSWER_BYTES: usize = 1024 * 1024;
+
+/// Every BIN's way to Kaspi.
+pub struct Transport {
+    registry: Arc<Registry<Pool>>,
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport").field("registry", &self.registry).finish()
+    }
+}
+
+impl Transport {
+    /// Loads every identity and makes its TLS configuration and pool. Nothing is sent.
+    ///
+    /// # Errors
+    ///
+    /// The file of trusted certificate authorities cannot be used. A broken BIN is no error here:
+    /// calls for it fail with the reason.
+    pub fn new(config: &Config, folders: Vec<MerchantFolder>, clock: Arc<dyn Clock>) -> Result<Self, TrustError> {
+        let outfitter = Outfitter::new(&config.kaspi)?;
+        let registry = Registry::load(config, folders, &outfitter, clock);
+        Ok(Self { registry: Arc::new(registry) })
+    }
+
+    /// Who is configured, and how each stands.
+    #[must_use]
+    pub fn registry(&self) -> &Registry<Pool> {
+        &self.registry
+    }
+
+    /// The way to Kaspi of one BIN, or of `default_bin` where none is named. Takes no lock, sends nothing.
+    ///
+    /// # Errors
+    ///
+    /// The BIN is unknown, switched off or broken; the reason is the source of the error.
+    pub fn channel(&self, bin: Option<Bin>) -> Result<Channel, Error> {
+        let pinned = self
+            .registry
+            .bin_or_default(bin)
+            .and_then(|bin| self.registry.pin(bin))
+            .map_err(Error::unroutable)?;
+        Ok(Channel { pinned })
+    }
+}
+
+/// Makes the pool of each generation.
+struct Outfitter {
+    roots: Arc<rustls::RootCertStore>,
+    settings: KaspiSettings,
+}
+
+impl Outfitter {
+    fn new(settings: &KaspiSettings) -> Result<Self, TrustError> {
+        Ok(Self { roots: crate::identity::trust_roots(&settings.trust)?, settings: settings.clone() })
+    }
+}
+
+impl Provision for Outfitter {
+    type Kit = Pool;
+
+    fn provision(&self, identity: &Arc<Identity>) -> Result<Pool, ProvisionError> {
+        let tls = tls::client_config(identity, &self.roots, self.settings.key_exchange)?;
+        Ok(Pool::new(tls, &self.settings)?)
+    }
+}
+
+/// One BIN's way to Kaspi, pinned to one merchant and one generation of its identity.
+#[derive(Clone, Debug)]
+pub struct Channel {
+    pinned: Pinned<Pool>,
+}
+
+/// A request, relative to the configured base address.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// GET or POST.
+    pub method: Method,
+    /// Path below the base address, with a slash in front, and the query; already percent-encoded.
+    pub path_and_query: String,
+    /// Headers beside `Host`, which is filled in.
+    pub headers: HeaderMap,
+    /// Body; empty for GET.
+    pub body: Bytes,
+}
+
+/// An answer, whatever its status. Redirects are answers like any other: they are never followed.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// HTTP status code.
+    pub status: u16,
+    /// Answer headers.
+    pub headers: HeaderMap,
+    /// Answer body, at most [`MAX_ANSWER_BYTES`].
+    pub body: Bytes,
+    /// The connection that it came over.
+    pub connection: Option<ConnectionFacts>,
+}
+
+impl Channel {
+    /// Whose money this way is for.
+    #[must_use]
+    pub fn bin(&self) -> Bin {
+        self.pinned.merchant.bin
+    }
+
+    /// The name that the operator gave the BIN.
+    #[must_use]
+    pub fn merchant_name(&self) -> &str {
+        &self.pinned.merchant.name
+    }
+
+    /// The device token of a trade point, or of the default one; none where no device is registered.
+    #[must_use]
+    pub fn device_token(&self, trade_point: Option<TradePointId>) -> Option<&DeviceToken> {
+        let merchant = &self.pinned.merchant;
+        match trade_point {
+            Some(id) => merchant.trade_point(id),
+            None => merchant.default_trade_point(),
+        }
+        .and_then(|point| point.device_token.as_ref())
+    }
+
+    /// Whether the merchant has a trade point of this number.
+    #[must_use]
+    pub fn has_trade_point(&self, id: TradePointId) -> bool {
+        self.pinned.merchant.trade_point(id).is_some()
+    }
+
+    /// SHA-256 of the certificate that calls leave with: lower-case hex of the DER form.
+    #[must_use]
+    pub fn certificate_sha256(&self) -> &str {
+        self.pinned.generation.identity.fingerprint()
+    }
+
+    /// Number of the identity generation: 1 for the one loaded at start.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.pinned.generation.number
+    }
+
+    /// Sends one request once, and reads the whole answer. Never repeats by itself.
+    ///
+    /// # Errors
+    ///
+    /// No answer, or only part of one. [`Error::delivery`] tells whether Kaspi can have got the request.
+    pub async fn send(&self, request: Request) -> Result<Reply, Error> {
+        self.pinned.generation.kit.send(request).await
+    }
+}

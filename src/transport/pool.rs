@@ -1,0 +1,55 @@
+//! The connection pool of one generation. It dies with the generation: no idle connection outlives it.
+
+use std::fmt;
+
+use bytes::Bytes;
+use http::Uri;
+use http_body_util::Full;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::ClientConfig;
+
+use super::attempt::Limits;
+use super::connect::Connector;
+use super::proxy::{ProxyError, Way};
+use super::{Error, Reply, Request};
+use crate::config::KaspiSettings;
+
+/// Unused connections kept; more than any BIN has calls in flight.
+const MAX_IDLE: usize = 128;
+
+/// The connections of one generation of one identity.
+pub struct Pool {
+    pub(super) client: Client<Connector, Full<Bytes>>,
+    pub(super) base_url: Uri,
+    pub(super) limits: Limits,
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").field("base_url", &self.base_url).finish_non_exhaustive()
+    }
+}
+
+impl Pool {
+    pub(super) fn new(tls: ClientConfig, settings: &KaspiSettings) -> Result<Self, ProxyError> {
+        let limits = settings.timeouts;
+        let way = Way::new(settings.proxy.as_ref(), limits.connect)?;
+        let client = Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(settings.idle_timeout)
+            .pool_max_idle_per_host(MAX_IDLE)
+            .pool_timer(TokioTimer::new())
+            // whether to send again is for those who know what the request does
+            .retry_canceled_requests(false)
+            .build(Connector::new(way, tls, limits));
+        Ok(Self {
+            client,
+            base_url: settings.base_url.clone(),
+            limits: Limits { first_byte: limits.first_byte, total: limits.total },
+        })
+    }
+
+    pub(super) async fn send(&self, request: Request) -> Result<Reply, Error> {
+        super::attempt::send(self, request).await
+    }
+}

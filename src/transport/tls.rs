@@ -1,0 +1,153 @@
+//! The TLS policy: the only file that makes a `ClientConfig`.
+//!
+//! Each generation of an identity gets a configuration of its own: its own certificate resolver and
+//! its own small ticket store. Swapping the certificate inside a shared resolver would not be a
+//! rotation, because a resumed session goes on showing the server the old certificate.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use rustls::client::{ClientSessionMemoryCache, ClientSessionStore, ResolvesClientCert, Resumption, Tls12ClientSessionValue, Tls13ClientSessionValue};
+use rustls::crypto::{CryptoProvider, SupportedKxGroup, aws_lc_rs};
+use rustls::pki_types::ServerName;
+use rustls::sign::{CertifiedKey, Signer, SigningKey};
+use rustls::{ClientConfig, NamedGroup, RootCertStore, SignatureAlgorithm, SignatureScheme};
+
+use crate::config::KeyExchange;
+use crate::identity::Identity;
+
+/// Session tickets kept for one identity. There is one server name, so few are ever of use, and
+/// rustls' own default of 256 costs 14 kB for each identity.
+const TICKETS: usize = 8;
+
+tokio::task_local! {
+    /// Whether the server has asked for a client certificate in the handshake under way.
+    pub(super) static ASKED: Cell<bool>;
+}
+
+/// The configuration of one generation.
+pub(super) fn client_config(
+    identity: &Identity,
+    roots: &Arc<RootCertStore>,
+    key_exchange: KeyExchange,
+) -> Result<ClientConfig, rustls::Error> {
+    let provider = CryptoProvider { kx_groups: groups(key_exchange), ..aws_lc_rs::default_provider() };
+    let certified = CertifiedKey::new(
+        identity.chain().to_vec(),
+        Arc::new(NeverAnonymousKey(Arc::clone(identity.signing_key()))),
+    );
+    let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+        .with_root_certificates(Arc::clone(roots))
+        .with_client_cert_resolver(Arc::new(OneIdentity(Arc::new(certified))));
+    config.resumption = Resumption::store(Arc::new(AskedSessions(ClientSessionMemoryCache::new(TICKETS))));
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    // replayable by whoever recorded it: never for calls that move money
+    config.enable_early_data = false;
+    Ok(config)
+}
+
+fn groups(key_exchange: KeyExchange) -> Vec<&'static dyn SupportedKxGroup> {
+    use aws_lc_rs::kx_group::{SECP256R1, SECP384R1, X25519, X25519MLKEM768};
+    match key_exchange {
+        KeyExchange::Classic => vec![X25519, SECP256R1, SECP384R1],
+        KeyExchange::Hybrid => vec![X25519MLKEM768, X25519, SECP256R1, SECP384R1],
+    }
+}
+
+/// Gives the one identity to every server that asks, whatever issuers the server lists: its answer
+/// says more than its list. Notes that it was asked.
+#[derive(Debug)]
+struct OneIdentity(Arc<CertifiedKey>);
+
+impl ResolvesClientCert for OneIdentity {
+    fn resolve(&self, _issuers: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        let _ = ASKED.try_with(|asked| asked.set(true));
+        Some(Arc::clone(&self.0))
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}
+
+/// A key that fails the handshake where the server takes none of its signature schemes.
+///
+/// rustls would go on without a certificate, and Kaspi may let such a handshake pass, so that a lost
+/// identity would look like a refusal by the bank.
+#[derive(Debug)]
+struct NeverAnonymousKey(Arc<dyn SigningKey>);
+
+impl SigningKey for NeverAnonymousKey {
+    fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
+        self.0.choose_scheme(offered).or_else(|| Some(Box::new(NoCommonScheme { offered: offered.to_vec() })))
+    }
+
+    fn algorithm(&self) -> SignatureAlgorithm {
+        self.0.algorithm()
+    }
+}
+
+#[derive(Debug)]
+struct NoCommonScheme {
+    offered: Vec<SignatureScheme>,
+}
+
+impl Signer for NoCommonScheme {
+    fn sign(&self, _message: &[u8]) -> Result<Vec<u8>, rustls::Error> {
+        Err(rustls::Error::General(format!(
+            "the server takes no signature that our key can make, only {:?}",
+            self.offered
+        )))
+    }
+
+    fn scheme(&self) -> SignatureScheme {
+        SignatureScheme::RSA_PSS_SHA256
+    }
+}
+
+/// A ticket store that keeps no session in which the server did not ask who we are.
+///
+/// Such a connection is given up; a ticket from it would bring the next one up resumed, where a
+/// server never asks, and the check would be blind.
+#[derive(Debug)]
+struct AskedSessions(ClientSessionMemoryCache);
+
+fn session_is_ours() -> bool {
+    // tickets that come later than the handshake are read outside of it, on connections that passed
+    ASKED.try_with(Cell::get).unwrap_or(true)
+}
+
+impl ClientSessionStore for AskedSessions {
+    fn set_kx_hint(&self, server: ServerName<'static>, group: NamedGroup) {
+        self.0.set_kx_hint(server, group);
+    }
+
+    fn kx_hint(&self, server: &ServerName<'_>) -> Option<NamedGroup> {
+        self.0.kx_hint(server)
+    }
+
+    fn set_tls12_session(&self, server: ServerName<'static>, value: Tls12ClientSessionValue) {
+        if session_is_ours() {
+            self.0.set_tls12_session(server, value);
+        }
+    }
+
+    fn tls12_session(&self, server: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
+        self.0.tls12_session(server)
+    }
+
+    fn remove_tls12_session(&self, server: &ServerName<'static>) {
+        self.0.remove_tls12_session(server);
+    }
+
+    fn insert_tls13_ticket(&self, server: ServerName<'static>, value: Tls13ClientSessionValue) {
+        if session_is_ours() {
+            self.0.insert_tls13_ticket(server, value);
+        }
+    }
+
+    fn take_tls13_ticket(&self, server: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
+        self.0.take_tls13_ticket(server)
+    }
+}
