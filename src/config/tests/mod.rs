@@ -1,5 +1,6 @@
 //! What is accepted, what is refused and in which words.
 
+mod documents;
 mod folders;
 mod main_file;
 
