@@ -17,5 +17,5 @@ pub use explain::{Explain, Fault, chain_text};
 pub use ids::{DeviceId, IdError, OperationId, PaymentId, ReturnOperationId, TradePointId};
 pub use money::{Amount, AmountError, Balance};
 pub use phone::{PhoneError, PhoneFormat, PhoneNumber};
-pub use secret::{DeviceToken, DeviceTokenError, Password};
+pub use secret::{DeviceToken, DeviceTokenError, Password, Secret};
 pub use trade_point::TradePoint;

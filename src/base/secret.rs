@@ -28,6 +28,30 @@ impl fmt::Debug for Password {
     }
 }
 
+/// Any other secret text: a token of the old wrapper, a database URL with a password in it.
+#[derive(Clone)]
+pub struct Secret(SecretString);
+
+impl Secret {
+    /// Takes a text that must not be shown.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self(SecretString::from(text))
+    }
+
+    /// The text itself, for its one use.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(***)")
+    }
+}
+
 /// The token that Kaspi gives for one trade point of one BIN. Never used with another BIN.
 ///
 /// ```
@@ -106,6 +130,7 @@ mod tests {
             format!("{password:?} {password:#?}"),
             "Password(***) Password(***)"
         );
+        assert_eq!(format!("{:?}", Secret::new("correct horse")), "Secret(***)");
     }
 
     #[test]

@@ -5,12 +5,35 @@ use std::time::Duration;
 
 use http::Uri;
 
+use super::{ConfigWarning, GatewaySettings, JournalSettings, WrapperSettings};
 use crate::base::{Bin, Password, PhoneFormat, TradePoint};
+
+/// Everything that `kaspi.toml` says. The merchants' folders are read by [`scan`](super::scan()).
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file it was read from, absolute.
+    pub file: PathBuf,
+    /// The organisation of calls that name none. Absent: every call must name its BIN.
+    pub default_bin: Option<Bin>,
+    /// The folder of the merchants' folders, absolute.
+    pub certs_dir: PathBuf,
+    /// `[kaspi]`.
+    pub kaspi: KaspiSettings,
+    /// `[gateway]`.
+    pub gateway: GatewaySettings,
+    /// `[wrapper]`, where there is one.
+    pub wrapper: Option<WrapperSettings>,
+    /// `[journal]`.
+    pub journal: JournalSettings,
+    /// What is odd but stops nothing.
+    pub warnings: Vec<ConfigWarning>,
+}
 
 /// How to reach Kaspi and how to speak to it: the `[kaspi]` section.
 #[derive(Clone, Debug)]
 pub struct KaspiSettings {
     /// The whole base address, prefix included, without a slash at its end; never built from parts.
+    /// Only an address with no path at all has one: `http::Uri` gives it the path `/`.
     pub base_url: Uri,
     /// Whose signature on Kaspi's server certificate is believed.
     pub trust: TrustSettings,
@@ -86,7 +109,7 @@ pub enum ProxyScheme {
 pub struct ProxySettings {
     /// How the proxy is spoken to.
     pub scheme: ProxyScheme,
-    /// Its host name or address.
+    /// Its host name or address, an IPv6 address without brackets.
     pub host: String,
     /// Its TCP port.
     pub port: u16,

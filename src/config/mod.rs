@@ -1,9 +1,45 @@
 //! Files and environment to checked configuration.
+//!
+//! Two steps: [`load`] reads `kaspi.toml`, once; [`scan()`] reads the merchants' folders, on every
+//! rescan. What a file says and what it means are kept apart (`raw`, then the rest), and the keys of
+//! each file are declared in one place only, `raw`.
 
 mod checked;
+mod checked_gateway;
+mod document;
+mod duration;
+mod environment;
+mod error;
+mod find;
+mod gateway;
+mod identity_files;
+mod merchant;
+mod password;
+mod raw;
+mod read;
+mod scan;
+mod setting;
+mod settings;
+mod suggestion;
+mod trade_points;
+mod url;
+mod warning;
+
+#[cfg(test)]
+mod tests;
 
 pub use checked::{
-    IdentityFiles, IdentitySource, IdentitySpec, KaspiSettings, KeyExchange, MerchantSpec, PasswordOrigin,
-    PasswordSource, ProxyAuth, ProxyScheme, ProxySettings, Route, StatusVersion, Timeouts, TradePointSpec,
-    TrustSettings,
+    Config, IdentityFiles, IdentitySource, IdentitySpec, KaspiSettings, KeyExchange, MerchantSpec,
+    PasswordOrigin, PasswordSource, ProxyAuth, ProxyScheme, ProxySettings, Route, StatusVersion, Timeouts,
+    TradePointSpec, TrustSettings,
 };
+pub use checked_gateway::{
+    GatewaySettings, GatewayToken, JournalSettings, JournalUrl, TokenHash, Verb, WrapperSettings,
+};
+pub use environment::Environment;
+pub use error::{ConfigError, Suggestion};
+pub use find::find;
+pub use scan::{MerchantFolder, scan};
+pub use setting::Setting;
+pub use settings::load;
+pub use warning::ConfigWarning;

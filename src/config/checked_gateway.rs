@@ -1,0 +1,90 @@
+//! What `[gateway]`, `[wrapper]` and `[journal]` mean, once checked.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::Uri;
+
+use crate::base::{Bin, Secret};
+
+/// The HTTP gateway: the `[gateway]` section.
+#[derive(Clone, Debug)]
+pub struct GatewaySettings {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// How long the same call of a caller without idempotency keys counts as a repetition; zero is off.
+    pub echo_window: Duration,
+    /// Who may call, and for whom. May be empty.
+    pub tokens: Vec<GatewayToken>,
+}
+
+/// One caller of the gateway.
+#[derive(Clone, Debug)]
+pub struct GatewayToken {
+    /// The caller's name, for the log.
+    pub name: String,
+    /// SHA-256 of the token it presents.
+    pub sha256: TokenHash,
+    /// The organisations it may act for; at least one.
+    pub bins: Vec<Bin>,
+    /// What it may do; at least one.
+    pub verbs: Vec<Verb>,
+}
+
+/// SHA-256 of a caller's token. Not shown: a short token can be guessed from it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TokenHash(pub(super) [u8; 32]);
+
+impl TokenHash {
+    /// The 32 bytes, to compare in constant time.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for TokenHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenHash(***)")
+    }
+}
+
+/// What a caller of the gateway may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verb {
+    /// Ask for money: invoices, QR codes, links, and cancelling them.
+    Create,
+    /// Pay money back.
+    Refund,
+    /// Look at payments.
+    Read,
+    /// Look at and change how the gateway runs.
+    Admin,
+}
+
+/// The old PHP wrapper, for merchants with `route = "wrapper"`: the `[wrapper]` section.
+#[derive(Clone, Debug)]
+pub struct WrapperSettings {
+    /// Its base address, without a slash at its end.
+    pub base_url: Uri,
+    /// The token it wants (`token_file`).
+    pub token: Option<Secret>,
+}
+
+/// The journal: the `[journal]` section.
+#[derive(Clone, Debug)]
+pub struct JournalSettings {
+    /// Where it is kept.
+    pub url: JournalUrl,
+}
+
+/// Where the journal is kept.
+#[derive(Clone, Debug)]
+pub enum JournalUrl {
+    /// An SQLite file, absolute.
+    Sqlite(PathBuf),
+    /// A PostgreSQL database; the whole URL, which may hold a password.
+    Postgres(Secret),
+}

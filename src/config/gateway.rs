@@ -1,0 +1,259 @@
+//! `[gateway]`, `[wrapper]` and `[journal]`: from words to meaning.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use super::error::shown;
+use super::raw::{Hidden, RawGateway, RawJournal, RawToken, RawWrapper};
+use super::read::{self, SECRET_LIMIT};
+use super::setting::Located;
+use super::settings::{beside, bin, choice, path};
+use super::{
+    ConfigError, ConfigWarning, GatewaySettings, GatewayToken, JournalSettings, JournalUrl, Setting,
+    TokenHash, Verb, WrapperSettings, duration, url,
+};
+use crate::base::Secret;
+
+const VERBS: [(&str, Verb); 4] = [
+    ("create", Verb::Create),
+    ("refund", Verb::Refund),
+    ("read", Verb::Read),
+    ("admin", Verb::Admin),
+];
+const WRAPPER_EXAMPLE: &str =
+    "write the old wrapper's address, as in `https://shop.example/api/v2/paymentkaspi`";
+const JOURNAL_EXAMPLE: &str = "write `sqlite://kaspi.db` or `postgres://user@host/database`";
+
+/// `[gateway]`.
+pub(super) fn settings(raw: RawGateway) -> Result<GatewaySettings, ConfigError> {
+    let listen = match &raw.listen {
+        Some(given) => given.value.parse().map_err(|_| ConfigError::Invalid {
+            setting: given.setting.clone(),
+            given: Some(shown(&given.value)),
+            problem: "this is no address with a port; host names are not looked up".to_owned(),
+            hint: Some("write it as in `127.0.0.1:8014`"),
+        })?,
+        None => SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8014),
+    };
+    let echo_window = match &raw.echo_window {
+        Some(given) => duration::within(given, Duration::ZERO..=Duration::from_secs(600))?,
+        None => Duration::from_secs(30),
+    };
+    let mut tokens: Vec<GatewayToken> = Vec::new();
+    for given in raw.token.iter().flat_map(|list| &list.value) {
+        let token = token(given)?;
+        refuse_twins(&tokens, &token, given)?;
+        tokens.push(token);
+    }
+    Ok(GatewaySettings {
+        listen,
+        echo_window,
+        tokens,
+    })
+}
+
+/// `[wrapper]`.
+pub(super) fn wrapper(
+    file: &Path,
+    section: &Located<RawWrapper>,
+    warnings: &mut Vec<ConfigWarning>,
+) -> Result<WrapperSettings, ConfigError> {
+    let raw = &section.value;
+    let base_url = raw.base_url.as_ref().ok_or_else(|| ConfigError::Missing {
+        setting: below(&section.setting, "base_url"),
+        hint: WRAPPER_EXAMPLE,
+    })?;
+    Ok(WrapperSettings {
+        base_url: url::base(base_url, WRAPPER_EXAMPLE)?,
+        token: match &raw.token_file {
+            Some(given) => Some(wrapper_token(file, given, warnings)?),
+            None => None,
+        },
+    })
+}
+
+/// `[journal]`, and whether its URL is one that may hold a password.
+pub(super) fn journal(file: &Path, raw: RawJournal) -> Result<(JournalSettings, bool), ConfigError> {
+    let url = match &raw.url {
+        Some(given) => journal_url(file, given)?,
+        None => JournalUrl::Sqlite(beside(file, "kaspi.db")),
+    };
+    let holds_password = matches!(url, JournalUrl::Postgres(_));
+    Ok((JournalSettings { url }, holds_password))
+}
+
+fn token(given: &Located<RawToken>) -> Result<GatewayToken, ConfigError> {
+    let missing = |key: &str, hint| ConfigError::Missing {
+        setting: below(&given.setting, key),
+        hint,
+    };
+    let raw = &given.value;
+    let name = raw
+        .name
+        .as_ref()
+        .ok_or_else(|| missing("name", "name the caller, as in `name = \"shop-backend\"`"))?;
+    let sha256 = raw
+        .sha256
+        .as_ref()
+        .ok_or_else(|| missing("sha256", "write the SHA-256 of the caller's token in hex"))?;
+    let bins = raw
+        .bins
+        .as_ref()
+        .ok_or_else(|| missing("bins", "list the BINs that the caller may act for"))?;
+    let mut verbs = match &raw.verbs {
+        Some(list) => filled(list, |verb| choice(verb, &VERBS))?,
+        None => vec![Verb::Create, Verb::Refund, Verb::Read],
+    };
+    verbs.sort_unstable();
+    verbs.dedup();
+    let mut bins = filled(bins, bin)?;
+    bins.sort_unstable();
+    bins.dedup();
+    Ok(GatewayToken {
+        name: caller_name(name)?,
+        sha256: token_hash(sha256)?,
+        bins,
+        verbs,
+    })
+}
+
+fn filled<T>(
+    list: &Located<Vec<Located<String>>>,
+    read: impl Fn(&Located<String>) -> Result<T, ConfigError>,
+) -> Result<Vec<T>, ConfigError> {
+    if list.value.is_empty() {
+        return Err(ConfigError::Invalid {
+            setting: list.setting.clone(),
+            given: Some("[]".to_owned()),
+            problem: "a token that may do nothing is of no use".to_owned(),
+            hint: None,
+        });
+    }
+    list.value.iter().map(read).collect()
+}
+
+fn caller_name(given: &Located<String>) -> Result<String, ConfigError> {
+    let name = given.value.trim();
+    if name.is_empty() || name.chars().any(char::is_control) {
+        return Err(ConfigError::Invalid {
+            setting: given.setting.clone(),
+            given: Some(shown(&given.value)),
+            problem: "a name is not empty and has no control characters".to_owned(),
+            hint: None,
+        });
+    }
+    Ok(name.to_owned())
+}
+
+/// The value is never quoted: somebody may have put the token itself there.
+fn token_hash(given: &Located<Hidden>) -> Result<TokenHash, ConfigError> {
+    let text = given.value.expose();
+    let invalid = |problem: String| ConfigError::Invalid {
+        setting: given.setting.clone(),
+        given: None,
+        problem,
+        hint: Some("write what `printf %s \"$TOKEN\" | sha256sum` prints, not the token itself"),
+    };
+    let length = text.chars().count();
+    if length != 64 {
+        return Err(invalid(format!(
+            "a SHA-256 has 64 hex digits, this has {length} characters"
+        )));
+    }
+    let mut hash = [0_u8; 32];
+    let mut digits = text.chars().map(|digit| digit.to_digit(16));
+    for byte in &mut hash {
+        let pair = digits.next().flatten().zip(digits.next().flatten());
+        let value = pair.and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
+        *byte = value
+            .ok_or_else(|| invalid("a SHA-256 has 64 hex digits, this has other characters".to_owned()))?;
+    }
+    Ok(TokenHash(hash))
+}
+
+fn refuse_twins(
+    tokens: &[GatewayToken],
+    token: &GatewayToken,
+    given: &Located<RawToken>,
+) -> Result<(), ConfigError> {
+    let twin = |key, shown_name: Option<&str>, problem: String| ConfigError::Invalid {
+        setting: below(&given.setting, key),
+        given: shown_name.map(shown),
+        problem,
+        hint: Some("one caller, one name and one token"),
+    };
+    for earlier in tokens {
+        if earlier.name == token.name {
+            return Err(twin(
+                "name",
+                Some(&token.name),
+                "another token has this name".to_owned(),
+            ));
+        }
+        if earlier.sha256 == token.sha256 {
+            return Err(twin(
+                "sha256",
+                None,
+                format!("`{}` has the same token as `{}`", token.name, earlier.name),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn wrapper_token(
+    file: &Path,
+    given: &Located<String>,
+    warnings: &mut Vec<ConfigWarning>,
+) -> Result<Secret, ConfigError> {
+    let named = path(file, given)?;
+    let contents = read::named(&named, SECRET_LIMIT, &given.setting)?;
+    warnings.extend(contents.exposure(&named));
+    match std::str::from_utf8(&contents.bytes).map(str::trim) {
+        Ok(text) if !text.is_empty() && !text.chars().any(|c| c.is_control() || c.is_whitespace()) => {
+            Ok(Secret::new(text))
+        }
+        _ => Err(ConfigError::Invalid {
+            setting: given.setting.clone(),
+            given: Some(shown(&given.value)),
+            problem: "the file does not hold one token on one line".to_owned(),
+            hint: None,
+        }),
+    }
+}
+
+fn journal_url(file: &Path, given: &Located<Hidden>) -> Result<JournalUrl, ConfigError> {
+    // Never quoted: a database URL is where passwords stand.
+    let refuse = |problem: String| {
+        Err(ConfigError::Invalid {
+            setting: given.setting.clone(),
+            given: None,
+            problem,
+            hint: Some(JOURNAL_EXAMPLE),
+        })
+    };
+    let text = given.value.expose();
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return refuse("this is no URL, it has no `://`".to_owned());
+    };
+    if rest.is_empty() {
+        return refuse(format!("nothing stands after `{}://`", shown(scheme)));
+    }
+    match scheme {
+        "sqlite" if rest.contains('?') => refuse("an SQLite journal takes no options (`?`)".to_owned()),
+        "sqlite" if rest.contains(":memory:") => {
+            refuse("a journal in memory would forget payments".to_owned())
+        }
+        "sqlite" => Ok(JournalUrl::Sqlite(beside(file, rest))),
+        "postgres" | "postgresql" => Ok(JournalUrl::Postgres(Secret::new(text))),
+        other => refuse(format!(
+            "a journal is kept in `sqlite` or `postgres`, not in `{}`",
+            shown(other)
+        )),
+    }
+}
+
+fn below(section: &Setting, key: &str) -> Setting {
+    Setting::new(section.file(), format!("{}.{key}", section.key()), section.line())
+}

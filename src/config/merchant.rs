@@ -1,0 +1,124 @@
+//! One merchant's folder: from words to meaning.
+
+use std::path::Path;
+
+use super::document::load as read_toml;
+use super::error::shown;
+use super::raw::RawMerchant;
+use super::setting::Located;
+use super::settings::{bin as read_bin, choice};
+use super::{
+    Config, ConfigError, ConfigWarning, Environment, IdentitySource, IdentitySpec, MerchantSpec, Route,
+    identity_files, password, trade_points,
+};
+use crate::base::Bin;
+
+pub(super) const MERCHANT_FILE: &str = "merchant.toml";
+
+/// Reads the folder of `bin`. Warnings are kept also when it turns out to be unusable.
+pub(super) fn read(
+    folder: &Path,
+    bin: Bin,
+    config: &Config,
+    environment: &Environment,
+    warnings: &mut Vec<ConfigWarning>,
+) -> Result<MerchantSpec, ConfigError> {
+    if !bin.has_valid_control_digit() {
+        warnings.push(ConfigWarning::ControlDigit { bin });
+    }
+    let file = folder.join(MERCHANT_FILE);
+    // A folder with an identity and no merchant.toml is a merchant without a device token.
+    let (raw, exposure) = read_toml::<RawMerchant>(&file, RawMerchant::FIELDS)?.unwrap_or_default();
+    if trade_points::holds_token(&raw) {
+        warnings.extend(exposure);
+    }
+    Ok(MerchantSpec {
+        bin,
+        folder: folder.to_owned(),
+        name: name(&raw, bin)?,
+        active: raw.active.as_ref().is_none_or(|given| given.value),
+        route: route(&raw, config)?,
+        identity: identity(folder, bin, &raw, environment, warnings)?,
+        trade_points: trade_points::read(&file, &raw, warnings)?,
+    })
+}
+
+fn name(raw: &RawMerchant, bin: Bin) -> Result<String, ConfigError> {
+    let Some(given) = &raw.name else {
+        return Ok(bin.to_string());
+    };
+    let name = given.value.trim();
+    if name.is_empty() || name.chars().any(char::is_control) {
+        return Err(ConfigError::Invalid {
+            setting: given.setting.clone(),
+            given: Some(shown(&given.value)),
+            problem: "a name is not empty and has no control characters".to_owned(),
+            hint: None,
+        });
+    }
+    Ok(name.to_owned())
+}
+
+fn route(raw: &RawMerchant, config: &Config) -> Result<Route, ConfigError> {
+    let Some(given) = &raw.route else {
+        return Ok(Route::default());
+    };
+    let route = choice(given, &[("direct", Route::Direct), ("wrapper", Route::Wrapper)])?;
+    if route == Route::Wrapper && config.wrapper.is_none() {
+        return Err(ConfigError::NoWrapper {
+            setting: given.setting.clone(),
+            config: config.file.clone(),
+        });
+    }
+    Ok(route)
+}
+
+fn identity(
+    folder: &Path,
+    bin: Bin,
+    raw: &RawMerchant,
+    environment: &Environment,
+    warnings: &mut Vec<ConfigWarning>,
+) -> Result<IdentitySource, ConfigError> {
+    if let Some(given) = &raw.identity {
+        return borrowed(folder, bin, raw, given);
+    }
+    let files = identity_files::find(folder, raw.certificate.as_ref(), raw.private_key.as_ref())?;
+    let passwords = password::gather(folder, bin, raw.password_file.as_ref(), environment, warnings)?;
+    Ok(IdentitySource::Own(IdentitySpec {
+        owner: bin,
+        files,
+        passwords,
+    }))
+}
+
+fn borrowed(
+    folder: &Path,
+    bin: Bin,
+    raw: &RawMerchant,
+    given: &Located<String>,
+) -> Result<IdentitySource, ConfigError> {
+    let owner = read_bin(given)?;
+    if owner == bin {
+        return Err(ConfigError::Invalid {
+            setting: given.setting.clone(),
+            given: Some(owner.to_string()),
+            problem: "this is the folder's own BIN".to_owned(),
+            hint: Some("leave `identity` out: a folder uses its own files"),
+        });
+    }
+    let excludes = |other| {
+        Err(ConfigError::Conflict {
+            setting: given.setting.clone(),
+            other,
+        })
+    };
+    let own = [&raw.certificate, &raw.private_key, &raw.password_file];
+    if let Some(own) = own.into_iter().flatten().next() {
+        return excludes(own.setting.to_string());
+    }
+    match identity_files::first_present(folder)? {
+        Some(file) => excludes(file.display().to_string()),
+        None => Ok(IdentitySource::Of(owner)),
+    }
+}

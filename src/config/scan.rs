@@ -1,0 +1,178 @@
+//! The folder of the merchants' folders.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{Config, ConfigError, ConfigWarning, Environment, MerchantSpec, merchant};
+use crate::base::Bin;
+
+/// What one sub-folder of `certs_dir` turned out to be.
+#[derive(Debug)]
+pub struct MerchantFolder {
+    /// The folder.
+    pub folder: PathBuf,
+    /// Its name, where that is a BIN.
+    pub bin: Option<Bin>,
+    /// What it describes, or why it cannot be used.
+    pub merchant: Result<MerchantSpec, ConfigError>,
+    /// What is odd about it but stops nothing.
+    pub warnings: Vec<ConfigWarning>,
+}
+
+/// Reads every merchant's folder, sorted by name. Cheap enough for every rescan: it opens no key.
+///
+/// A folder whose name starts with a dot, and a plain file, is passed over. A broken folder is one
+/// entry that says why; it never stops the others.
+///
+/// # Errors
+///
+/// `certs_dir` itself cannot be listed. Nothing is known about the merchants then, which is not the
+/// same as having none: whoever holds an earlier list should keep it.
+pub fn scan(config: &Config, environment: &Environment) -> Result<Vec<MerchantFolder>, ConfigError> {
+    let unreadable = |source| ConfigError::Unreadable {
+        file: config.certs_dir.clone(),
+        setting: None,
+        source,
+    };
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(&config.certs_dir).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        if !is_hidden(&entry.file_name()) {
+            folders.push(entry.path());
+        }
+    }
+    folders.sort();
+    let mut found: Vec<MerchantFolder> = folders
+        .into_iter()
+        .filter_map(|folder| one(folder, config, environment))
+        .collect();
+    refuse_duplicates(&mut found);
+    warn_of_shared_tokens(&mut found);
+    Ok(found)
+}
+
+fn one(folder: PathBuf, config: &Config, environment: &Environment) -> Option<MerchantFolder> {
+    let mut warnings = Vec::new();
+    // A link that leads nowhere may be a merchant whose disk is not mounted: it is reported, not passed over.
+    match fs::metadata(&folder) {
+        Ok(metadata) if !metadata.is_dir() => return None,
+        _ => {}
+    }
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let (bin, merchant) = match Bin::parse(&name) {
+        Ok(bin) => (
+            Some(bin),
+            reachable(&folder)
+                .and_then(|()| merchant::read(&folder, bin, config, environment, &mut warnings)),
+        ),
+        Err(source) => (
+            None,
+            Err(ConfigError::FolderName {
+                folder: folder.clone(),
+                source,
+            }),
+        ),
+    };
+    Some(MerchantFolder {
+        folder,
+        bin,
+        merchant,
+        warnings,
+    })
+}
+
+fn reachable(folder: &Path) -> Result<(), ConfigError> {
+    match fs::metadata(folder) {
+        Ok(_) => Ok(()),
+        Err(source) => Err(ConfigError::Unreadable {
+            file: folder.to_owned(),
+            setting: None,
+            source,
+        }),
+    }
+}
+
+fn is_hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
+}
+
+/// Names are unique in a folder and have one spelling; should that ever change, neither folder may win.
+fn refuse_duplicates(found: &mut [MerchantFolder]) {
+    let mut folders: BTreeMap<Bin, Vec<PathBuf>> = BTreeMap::new();
+    for entry in found.iter() {
+        if let Some(bin) = entry.bin {
+            folders.entry(bin).or_default().push(entry.folder.clone());
+        }
+    }
+    for entry in found {
+        let twins = entry.bin.and_then(|bin| Some((bin, folders.get(&bin)?)));
+        if let Some((bin, [first, second, ..])) = twins.map(|(bin, folders)| (bin, folders.as_slice())) {
+            entry.merchant = Err(ConfigError::DuplicateBin {
+                bin,
+                first: first.clone(),
+                second: second.clone(),
+            });
+        }
+    }
+}
+
+/// A token belongs to one BIN. Which of the two is the copy cannot be told here, so both go on.
+fn warn_of_shared_tokens(found: &mut [MerchantFolder]) {
+    let mut holders: BTreeMap<&str, Vec<Bin>> = BTreeMap::new();
+    for spec in found.iter().filter_map(|entry| entry.merchant.as_ref().ok()) {
+        for token in spec
+            .trade_points
+            .iter()
+            .filter_map(|point| point.point.device_token.as_ref())
+        {
+            let holders = holders.entry(token.expose()).or_default();
+            if !holders.contains(&spec.bin) {
+                holders.push(spec.bin);
+            }
+        }
+    }
+    let shared: Vec<Vec<Bin>> = holders
+        .into_values()
+        .filter(|holders| holders.len() > 1)
+        .collect();
+    for entry in found {
+        for holders in &shared {
+            let Some(bin) = entry.bin.filter(|bin| holders.contains(bin)) else {
+                continue;
+            };
+            for other in holders.iter().copied().filter(|other| *other != bin) {
+                entry
+                    .warnings
+                    .push(ConfigWarning::SharedDeviceToken { bin, other });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_folders_for_one_bin_are_both_refused() {
+        let bin = Bin::parse("891027350515").unwrap();
+        let entry = |folder: &str| MerchantFolder {
+            folder: PathBuf::from(folder),
+            bin: Some(bin),
+            merchant: Err(ConfigError::NoIdentity {
+                folder: PathBuf::from(folder),
+            }),
+            warnings: Vec::new(),
+        };
+        let mut found = vec![entry("/x/a"), entry("/x/b")];
+        refuse_duplicates(&mut found);
+        for entry in found {
+            assert_eq!(
+                entry.merchant.unwrap_err().to_string(),
+                "BIN `891027350515` has two folders, /x/a and /x/b"
+            );
+        }
+    }
+}
