@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::api::{Api, ApiSettings, StatusVersion};
 use crate::base::{Clock, Explain, Fault, SystemClock};
 use crate::config::{self, Config, ConfigError, Environment};
-use crate::identity::TrustError;
+use crate::identity::IdentityError;
 #[cfg(feature = "journal")]
 use crate::payments::Payments;
 use crate::transport::Transport;
@@ -30,7 +30,7 @@ pub enum OpenError {
     Config(#[from] ConfigError),
     /// The trusted certificate authorities cannot be used.
     #[error(transparent)]
-    Trust(#[from] TrustError),
+    Trust(#[from] IdentityError),
 }
 
 impl App {
@@ -93,13 +93,13 @@ impl App {
 }
 
 fn api_settings(config: &Config) -> ApiSettings {
-    let mut settings = ApiSettings::default();
-    settings.phone_format = config.kaspi.phone_format;
-    settings.status_version = match config.kaspi.status_version {
-        config::StatusVersion::V01 => StatusVersion::V01,
-        config::StatusVersion::V02 => StatusVersion::V02,
-    };
-    settings
+    ApiSettings {
+        phone_format: config.kaspi.phone_format,
+        status_version: match config.kaspi.status_version {
+            config::StatusVersion::V01 => StatusVersion::V01,
+            config::StatusVersion::V02 => StatusVersion::V02,
+        },
+    }
 }
 
 impl Explain for OpenError {

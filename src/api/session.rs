@@ -21,7 +21,6 @@ use crate::transport::{Channel, Request, Transport};
 
 /// How Kaspi is spoken to.
 #[derive(Clone, Copy, Debug, Default)]
-#[non_exhaustive]
 pub struct ApiSettings {
     /// How phone numbers are written.
     pub phone_format: PhoneFormat,

@@ -39,6 +39,7 @@ pub use checked_gateway::{
 pub use environment::Environment;
 pub use error::{ConfigError, Suggestion};
 pub use find::find;
+pub use password::read_password_file;
 pub use scan::{MerchantFolder, scan};
 pub use setting::Setting;
 pub use settings::load;

@@ -62,6 +62,19 @@ pub(super) fn gather(
     Ok(found)
 }
 
+/// Reads a password from a file that a person names on the command line.
+///
+/// One newline at its end is not part of the password.
+///
+/// # Errors
+///
+/// The file is not there, is no plain file, cannot be read, or holds more than a password.
+pub fn read_password_file(file: &Path) -> Result<PasswordSource, ConfigError> {
+    let setting = Setting::new(Path::new("the command line"), "--password-file".to_owned(), None);
+    let contents = read::named(file, SECRET_LIMIT, &setting)?;
+    Ok(source(PasswordOrigin::File(file.to_owned()), &contents.bytes))
+}
+
 fn source(origin: PasswordOrigin, bytes: &[u8]) -> PasswordSource {
     PasswordSource {
         origin,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::{Config, ConfigError, ConfigWarning, Environment, MerchantSpec, merchant};
 use crate::base::Bin;
@@ -16,7 +17,7 @@ pub struct MerchantFolder {
     /// Its name, where that is a BIN.
     pub bin: Option<Bin>,
     /// What it describes, or why it cannot be used.
-    pub merchant: Result<MerchantSpec, ConfigError>,
+    pub merchant: Result<MerchantSpec, Arc<ConfigError>>,
     /// What is odd about it but stops nothing.
     pub warnings: Vec<ConfigWarning>,
 }
@@ -78,7 +79,7 @@ fn one(folder: PathBuf, config: &Config, environment: &Environment) -> Option<Me
     Some(MerchantFolder {
         folder,
         bin,
-        merchant,
+        merchant: merchant.map_err(Arc::new),
         warnings,
     })
 }
@@ -109,11 +110,11 @@ fn refuse_duplicates(found: &mut [MerchantFolder]) {
     for entry in found {
         let twins = entry.bin.and_then(|bin| Some((bin, folders.get(&bin)?)));
         if let Some((bin, [first, second, ..])) = twins.map(|(bin, folders)| (bin, folders.as_slice())) {
-            entry.merchant = Err(ConfigError::DuplicateBin {
+            entry.merchant = Err(Arc::new(ConfigError::DuplicateBin {
                 bin,
                 first: first.clone(),
                 second: second.clone(),
-            });
+            }));
         }
     }
 }

@@ -12,13 +12,26 @@ use super::status::SeatReport;
 use super::{Merchant, Seat};
 use crate::base::{Bin, Clock};
 use crate::config::{IdentitySource, IdentitySpec, MerchantFolder};
-use crate::identity;
+use crate::identity::{self, Facts};
 
 /// What became of the identity in one folder.
-type Loaded<K> = Result<Arc<Slot<K>>, RegistryError>;
+pub(super) type Loaded<K> = Result<Arc<Slot<K>>, Unusable>;
+
+/// An identity that no call may use, and what its certificate says all the same.
+#[derive(Clone, Debug)]
+pub(super) struct Unusable {
+    pub(super) error: RegistryError,
+    pub(super) facts: Option<Facts>,
+}
+
+impl From<RegistryError> for Unusable {
+    fn from(error: RegistryError) -> Self {
+        Self { error, facts: None }
+    }
+}
 
 pub(super) fn seats<K: Send + Sync + 'static>(
-    folders: Vec<MerchantFolder>,
+    folders: &[MerchantFolder],
     provision: &dyn Provision<Kit = K>,
     clock: &dyn Clock,
 ) -> HashMap<Bin, Seat<K>> {
@@ -26,21 +39,21 @@ pub(super) fn seats<K: Send + Sync + 'static>(
     let identities = load_all(&specs, provision, clock);
 
     let mut seats = HashMap::with_capacity(folders.len());
-    for folder in &folders {
+    for folder in folders {
         // a folder whose name is no BIN seats nobody; `config` has reported it
         let Some(bin) = folder.bin else { continue };
         let seat = match &folder.merchant {
             Ok(spec) => Seat {
                 merchant: Ok(Arc::new(Merchant::new(spec))),
                 slot: match &spec.identity {
-                    IdentitySource::Own(_) => find(&identities, bin, bin, &folders),
-                    IdentitySource::Of(owner) => find(&identities, *owner, bin, &folders),
+                    IdentitySource::Own(_) => find(&identities, bin, bin, folders),
+                    IdentitySource::Of(owner) => find(&identities, *owner, bin, folders),
                 },
                 report: SeatReport::new(folder, spec),
             },
             Err(error) => {
                 let reason = RegistryError::Folder { bin, source: Arc::clone(error) };
-                Seat { merchant: Err(reason.clone()), slot: Err(reason), report: SeatReport::broken(folder, bin) }
+                Seat { merchant: Err(reason.clone()), slot: Err(reason.into()), report: SeatReport::broken(folder, bin) }
             }
         };
         seats.insert(bin, seat);
@@ -62,12 +75,14 @@ fn find<K>(
     folders: &[MerchantFolder],
 ) -> Loaded<K> {
     if let Some(loaded) = identities.get(&owner) {
-        return loaded.clone().map_err(|error| error.told_of(borrower));
+        return loaded
+            .clone()
+            .map_err(|unusable| Unusable { error: unusable.error.told_of(borrower), ..unusable });
     }
     let named = folders.iter().find(|folder| folder.bin == Some(owner));
     // the owner's folder may be there and broken: then its own reason is the one that helps
     if let Some(Err(error)) = named.map(|folder| &folder.merchant) {
-        return Err(RegistryError::Folder { bin: borrower, source: Arc::clone(error) });
+        return Err(RegistryError::Folder { bin: borrower, source: Arc::clone(error) }.into());
     }
     let borrower_folder = folders.iter().find(|folder| folder.bin == Some(borrower));
     Err(RegistryError::NoSuchOwner {
@@ -75,7 +90,8 @@ fn find<K>(
         owner,
         folder: borrower_folder.map(|folder| folder.folder.clone()).unwrap_or_default(),
         exists: named.is_some(),
-    })
+    }
+    .into())
 }
 
 /// Opening an encrypted key costs tens of milliseconds by design, so all cores take part.
@@ -106,12 +122,14 @@ fn load_one<K: Send + Sync + 'static>(
     clock: &dyn Clock,
 ) -> Loaded<K> {
     let owner = spec.owner;
-    let now = clock.now();
-    let identity =
-        identity::load(spec, now).map_err(|source| RegistryError::identity(owner, owner, source))?;
-    let identity = Arc::new(identity);
+    let examination = identity::examine(spec, clock);
+    let unusable = |error| Unusable { error, facts: examination.facts.clone() };
+    let identity = examination
+        .outcome
+        .map(Arc::new)
+        .map_err(|source| unusable(RegistryError::identity(owner, owner, source)))?;
     let kit = provision
         .provision(&identity)
-        .map_err(|source| RegistryError::Provision { bin: owner, owner, source: Arc::new(source) })?;
-    Ok(Arc::new(Slot::new(Generation { number: 1, identity, loaded_at: now, kit })))
+        .map_err(|source| unusable(RegistryError::Provision { bin: owner, owner, source: Arc::new(source) }))?;
+    Ok(Arc::new(Slot::new(Generation { number: 1, identity, loaded_at: clock.now(), kit })))
 }

@@ -13,6 +13,7 @@ mod status;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -23,8 +24,7 @@ pub use merchant::Merchant;
 pub use status::{MerchantState, MerchantStatus};
 
 use crate::base::{Bin, Clock};
-use crate::config::{Config, MerchantFolder};
-use generation::Slot;
+use crate::config::{Config, ConfigError, MerchantFolder};
 
 /// Every configured BIN, with the identity that serves it.
 ///
@@ -32,6 +32,7 @@ use generation::Slot;
 /// configuration and its connection pool there, so that both live and die with the generation.
 pub struct Registry<K> {
     seats: ArcSwap<HashMap<Bin, Seat<K>>>,
+    unseated: Vec<(PathBuf, Arc<ConfigError>)>,
     default_bin: Option<Bin>,
     clock: Arc<dyn Clock>,
 }
@@ -40,7 +41,7 @@ pub struct Registry<K> {
 #[derive(Debug)]
 struct Seat<K> {
     merchant: Result<Arc<Merchant>, RegistryError>,
-    slot: Result<Arc<Slot<K>>, RegistryError>,
+    slot: build::Loaded<K>,
     report: status::SeatReport,
 }
 
@@ -80,8 +81,14 @@ impl<K: Send + Sync + 'static> Registry<K> {
         provision: &dyn Provision<Kit = K>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let seats = build::seats(folders, provision, clock.as_ref());
-        Self { seats: ArcSwap::from_pointee(seats), default_bin: config.default_bin, clock }
+        let seats = build::seats(&folders, provision, clock.as_ref());
+        let unseated = folders.into_iter().filter(|folder| folder.bin.is_none());
+        Self {
+            seats: ArcSwap::from_pointee(seats),
+            unseated: unseated.filter_map(|folder| Some((folder.folder, folder.merchant.err()?))).collect(),
+            default_bin: config.default_bin,
+            clock,
+        }
     }
 
     /// The merchant of a BIN and the current generation of its identity. Takes no lock.
@@ -91,12 +98,12 @@ impl<K: Send + Sync + 'static> Registry<K> {
     /// The BIN is not configured, not active, or its identity is unusable: the reason stands in the error.
     pub fn pin(&self, bin: Bin) -> Result<Pinned<K>, RegistryError> {
         let seats = self.seats.load();
-        let seat = seats.get(&bin).ok_or_else(|| self.unknown(bin, &seats))?;
+        let seat = seats.get(&bin).ok_or_else(|| Self::unknown(bin, &seats))?;
         let merchant = seat.merchant.as_ref().map_err(Clone::clone)?;
         if !merchant.active {
             return Err(RegistryError::Inactive { bin, folder: merchant.folder.clone() });
         }
-        let slot = seat.slot.as_ref().map_err(Clone::clone)?;
+        let slot = seat.slot.as_ref().map_err(|unusable| unusable.error.clone())?;
         let generation = slot.current();
         generation
             .identity
@@ -128,6 +135,18 @@ impl<K: Send + Sync + 'static> Registry<K> {
         bins
     }
 
+    /// Folders that are passed over, because their names are no BIN.
+    #[must_use]
+    pub fn unseated(&self) -> &[(PathBuf, Arc<ConfigError>)] {
+        &self.unseated
+    }
+
+    /// Why a BIN that is not configured is refused.
+    #[must_use]
+    pub fn unknown_bin(&self, bin: Bin) -> RegistryError {
+        Self::unknown(bin, &self.seats.load())
+    }
+
     /// How every configured BIN stands, in the order of the BINs.
     #[must_use]
     pub fn status(&self) -> Vec<MerchantStatus> {
@@ -138,7 +157,7 @@ impl<K: Send + Sync + 'static> Registry<K> {
         rows
     }
 
-    fn unknown(&self, bin: Bin, seats: &HashMap<Bin, Seat<K>>) -> RegistryError {
+    fn unknown(bin: Bin, seats: &HashMap<Bin, Seat<K>>) -> RegistryError {
         if bin.has_valid_control_digit() {
             RegistryError::UnknownBin { bin, configured: seats.len() }
         } else {

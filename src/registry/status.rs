@@ -24,6 +24,8 @@ pub struct MerchantStatus {
     pub identity: Option<Bin>,
     /// What the certificate says, also of one that was refused, where it could be read.
     pub facts: Option<Facts>,
+    /// Whole days until the certificate expires; negative once it has.
+    pub days_left: Option<i64>,
     /// The generation that serves.
     pub generation: Option<u64>,
     /// When that generation was loaded.
@@ -105,16 +107,15 @@ pub(super) fn of<K>(bin: Bin, seat: &Seat<K>, now: OffsetDateTime) -> MerchantSt
     let report = seat.report.clone();
     let generation = seat.slot.as_ref().ok().map(|slot| slot.current());
     let mut warnings = report.warnings;
-    let mut problem = seat.merchant.as_ref().err().or(seat.slot.as_ref().err()).cloned();
-    let mut facts = None;
+    let unusable = seat.slot.as_ref().err();
+    let mut problem = seat.merchant.as_ref().err().or(unusable.map(|unusable| &unusable.error)).cloned();
+    let mut facts = unusable.and_then(|unusable| unusable.facts.clone());
     if let Some(generation) = &generation {
         facts = Some(generation.identity.facts().clone());
         warnings.extend(generation.identity.warnings().iter().map(ToString::to_string));
         if let Err(error) = generation.identity.check_valid_at(now) {
             problem.get_or_insert(RegistryError::identity(bin, generation.identity.owner(), error));
         }
-    } else if let Some(RegistryError::Identity { source, .. }) = &problem {
-        facts = source.facts().cloned();
     }
     let merchant = seat.merchant.as_ref().ok();
     let switched_off = merchant.is_some_and(|merchant| !merchant.active);
@@ -127,6 +128,7 @@ pub(super) fn of<K>(bin: Bin, seat: &Seat<K>, now: OffsetDateTime) -> MerchantSt
             (None, false) => MerchantState::Ready,
         },
         identity: report.identity,
+        days_left: facts.as_ref().map(|facts| facts.days_left(now)),
         facts,
         generation: generation.as_ref().map(|generation| generation.number),
         loaded_at: generation.as_ref().map(|generation| generation.loaded_at),

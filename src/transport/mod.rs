@@ -27,7 +27,7 @@ use http::{HeaderMap, Method};
 
 use crate::base::{Bin, Clock, DeviceToken, TradePointId};
 use crate::config::{Config, KaspiSettings, MerchantFolder};
-use crate::identity::{Identity, TrustError};
+use crate::identity::{Identity, IdentityError};
 use crate::registry::{Pinned, Provision, ProvisionError, Registry};
 
 /// The greatest answer that is read, in bytes. Kaspi's answers are a few hundred.
@@ -51,7 +51,7 @@ impl Transport {
     ///
     /// The file of trusted certificate authorities cannot be used. A broken BIN is no error here:
     /// calls for it fail with the reason.
-    pub fn new(config: &Config, folders: Vec<MerchantFolder>, clock: Arc<dyn Clock>) -> Result<Self, TrustError> {
+    pub fn new(config: &Config, folders: Vec<MerchantFolder>, clock: Arc<dyn Clock>) -> Result<Self, IdentityError> {
         let outfitter = Outfitter::new(&config.kaspi)?;
         let registry = Registry::load(config, folders, &outfitter, clock);
         Ok(Self { registry: Arc::new(registry) })
@@ -85,8 +85,12 @@ struct Outfitter {
 }
 
 impl Outfitter {
-    fn new(settings: &KaspiSettings) -> Result<Self, TrustError> {
-        Ok(Self { roots: crate::identity::trust_roots(&settings.trust)?, settings: settings.clone() })
+    fn new(settings: &KaspiSettings) -> Result<Self, IdentityError> {
+        let trust = crate::identity::trust_roots(&settings.trust)?;
+        for warning in &trust.warnings {
+            tracing::warn!("{warning}");
+        }
+        Ok(Self { roots: trust.roots, settings: settings.clone() })
     }
 }
 

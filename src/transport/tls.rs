@@ -34,7 +34,7 @@ pub(super) fn client_config(
     let provider = CryptoProvider { kx_groups: groups(key_exchange), ..aws_lc_rs::default_provider() };
     let certified = CertifiedKey::new(
         identity.chain().to_vec(),
-        Arc::new(NeverAnonymousKey(Arc::clone(identity.signing_key()))),
+        Arc::new(NeverAnonymousKey(identity.signing_key())),
     );
     let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?

@@ -1,0 +1,265 @@
+//! The command line, as clap reads it.
+
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::base::{Amount, Bin, DeviceId, PaymentId, PhoneNumber, TradePointId};
+
+/// Exit codes, as every command's help shows them.
+const EXIT_CODES: &str = "\
+Exit codes: 0 done; 1 a check or operation said no; 2 wrong use; 3 configuration or identity unusable;
+4 network or TLS; 5 Kaspi refused; 6 outcome unknown: look before asking again";
+
+/// Take money with Kaspi Pay over mutual TLS, with the right certificate for each organisation.
+#[derive(Debug, Parser)]
+#[command(name = "kaspi", version, propagate_version = true, after_help = EXIT_CODES, arg_required_else_help = true)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// Options of every command.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Global {
+    /// Configuration file [default: $KASPI_CONFIG, ./kaspi.toml, ~/.config/kaspi/kaspi.toml, /etc/kaspi/kaspi.toml]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
+    pub(super) config: Option<PathBuf>,
+    /// The organisation, 12 digits [default: `default_bin` of the configuration]
+    #[arg(long, global = true, value_name = "BIN", help_heading = "Global options")]
+    pub(super) bin: Option<Bin>,
+    /// Text for people, JSON for programs
+    #[arg(short, long, global = true, value_enum, default_value_t, value_name = "FORMAT", help_heading = "Global options")]
+    pub(super) output: Output,
+    /// Say more on standard error; twice for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
+    pub(super) verbose: u8,
+    /// Keep warnings and progress to yourself
+    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Global options")]
+    pub(super) quiet: bool,
+    /// Whether text is coloured
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", help_heading = "Global options")]
+    pub(super) color: Color,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Output {
+    #[default]
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// The whole main job against a simulated Kaspi, in a temporary folder
+    #[cfg(feature = "sandbox")]
+    #[command(after_help = "Example: kaspi demo --keep /tmp/kaspi-demo")]
+    Demo(Demo),
+    /// Invoices by phone number: create, look, refund
+    #[command(subcommand)]
+    Payment(Payment),
+    /// The trade points that the bank knows for the BIN
+    #[command(after_help = "Example: kaspi tradepoints --bin 891027350515 -o json")]
+    Tradepoints,
+    /// Devices, whose tokens payments need
+    #[command(subcommand)]
+    Device(Device),
+    /// The configured organisations and how each stands
+    #[command(subcommand)]
+    Merchants(Merchants),
+    /// Certificates and keys
+    #[command(subcommand)]
+    Cert(Cert),
+    /// A simulated Kaspi with a certificate authority of its own, for tests
+    #[cfg(feature = "sandbox")]
+    #[command(subcommand)]
+    Sandbox(Sandbox),
+    /// A completion script for a shell
+    #[command(after_help = "Example: kaspi completions bash > /etc/bash_completion.d/kaspi")]
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Payment {
+    /// Send a customer an invoice
+    #[command(after_help = "Example: kaspi payment create --phone +77000000000 --amount 1500 --message 'Order 17'")]
+    Create {
+        /// The customer: +7, 7 or 8 and ten digits
+        #[arg(long)]
+        phone: PhoneNumber,
+        /// In tenge, at most two decimals
+        #[arg(long, allow_negative_numbers = true)]
+        amount: Amount,
+        /// What the customer reads
+        #[arg(long)]
+        message: String,
+        /// The trade point, where the merchant has several [default: the one marked `default`]
+        #[arg(long, value_name = "ID")]
+        trade_point: Option<TradePointId>,
+    },
+    /// How a payment stands
+    #[command(after_help = "Example: kaspi payment status 12800000774")]
+    Status {
+        /// Kaspi's number of the payment
+        #[arg(value_name = "ID")]
+        payment: PaymentId,
+    },
+    /// What was paid and what is left to refund
+    #[command(after_help = "Example: kaspi payment details 12800000774 --bin 891027350515")]
+    Details {
+        /// Kaspi's number of the payment
+        #[arg(value_name = "ID")]
+        payment: PaymentId,
+        /// The trade point that made it, where the merchant has several [default: the one marked `default`]
+        #[arg(long, value_name = "ID")]
+        trade_point: Option<TradePointId>,
+    },
+    /// Pay money back, whole or in part
+    #[command(after_help = "Example: kaspi payment refund 12800000774 --amount 500 --bin 891027350515")]
+    Refund {
+        /// Kaspi's number of the payment
+        #[arg(value_name = "ID")]
+        payment: PaymentId,
+        /// In tenge, at most two decimals
+        #[arg(long, allow_negative_numbers = true)]
+        amount: Amount,
+        /// The trade point that made it, where the merchant has several [default: the one marked `default`]
+        #[arg(long, value_name = "ID")]
+        trade_point: Option<TradePointId>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Device {
+    /// Register a device at a trade point and write its token to a file
+    #[command(
+        after_help = "Example: kaspi device register --device-id till-1 --trade-point 385716 --token-file certs/891027350515/device.token\n\nThe file is made readable to its owner only; name it in merchant.toml as `device_token_file`."
+    )]
+    Register {
+        /// A name of your choice: Latin letters, digits, - and _; each belongs to one trade point
+        #[arg(long, value_name = "NAME")]
+        device_id: DeviceId,
+        /// The trade point; `kaspi tradepoints` lists them
+        #[arg(long, value_name = "ID")]
+        trade_point: TradePointId,
+        /// Where the token is written; it is a secret and is not printed otherwise
+        #[arg(long, value_name = "FILE", required_unless_present = "print_token")]
+        token_file: Option<PathBuf>,
+        /// Print the token instead
+        #[arg(long, conflicts_with = "token_file")]
+        print_token: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Merchants {
+    /// All of them, a line each
+    #[command(after_help = "Example: kaspi merchants list -o json")]
+    List,
+    /// One of them in full
+    #[command(after_help = "Example: kaspi merchants show --bin 891027350515")]
+    Show,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Cert {
+    /// What is in a file of certificates or keys; needs no configuration
+    #[command(after_help = "Example: kaspi cert inspect certificate.cer private.key")]
+    Inspect {
+        /// Files of any form: PEM, DER, PKCS#12
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// A file with the password, to look inside encrypted ones
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+    },
+}
+
+#[cfg(feature = "sandbox")]
+#[derive(Debug, Args)]
+pub(super) struct Demo {
+    /// Keep the demo's files in this folder, to look at them afterwards
+    #[arg(long, value_name = "DIR")]
+    pub(super) keep: Option<PathBuf>,
+}
+
+#[cfg(feature = "sandbox")]
+#[derive(Debug, Subcommand)]
+pub(super) enum Sandbox {
+    /// Write a configuration with freshly made test certificates
+    #[command(after_help = "Example: kaspi sandbox init /tmp/kaspi --bin 891027350515 --bin 210440028324")]
+    Init {
+        /// A folder that is not there yet, or empty
+        dir: PathBuf,
+        /// An organisation; may be given several times [default: two examples]
+        #[arg(long = "bin", value_name = "BIN", id = "bins")]
+        bins: Vec<Bin>,
+        /// Issue the certificates from the authority of an earlier sandbox
+        #[arg(long, value_name = "DIR")]
+        ca: Option<PathBuf>,
+    },
+    /// Run the simulated Kaspi for such a folder until interrupted
+    #[command(
+        after_help = "Example: kaspi sandbox run --dir /tmp/kaspi\n\nPrints one line of JSON on standard output when it is ready; by then the address stands in DIR/kaspi.toml."
+    )]
+    Run {
+        /// A folder that `kaspi sandbox init` has written
+        #[arg(long, value_name = "DIR")]
+        dir: PathBuf,
+        /// Address and port of the simulated Kaspi; port 0 picks a free one
+        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+        listen: std::net::SocketAddr,
+        /// Address and port of the control interface; loopback only
+        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+        control: std::net::SocketAddr,
+        /// Refuse handshakes without a client certificate, rather than answering -10000
+        #[arg(long)]
+        strict: bool,
+    },
+}
+
+pub(super) fn completions(shell: Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "kaspi", &mut script);
+    script
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_holds() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_that_does_something_has_an_example() {
+        fn check(command: &clap::Command, path: &str) {
+            let path = format!("{path} {}", command.get_name());
+            if command.has_subcommands() {
+                command.get_subcommands().for_each(|sub| check(sub, &path));
+            } else {
+                let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                assert!(help.contains("Example: kaspi "), "{path} has no example in its help");
+            }
+        }
+        check(&Cli::command(), "");
+    }
+}

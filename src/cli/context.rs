@@ -1,0 +1,36 @@
+//! What a command works with: the configuration, opened when it is first needed.
+
+use super::args::Global;
+use super::failure::Failure;
+use super::report::Report;
+use crate::app::App;
+use crate::base::Bin;
+use crate::config::{self, Environment};
+
+/// What a command works with.
+pub(super) struct Context<'a> {
+    global: &'a Global,
+    pub(super) report: &'a Report,
+}
+
+impl<'a> Context<'a> {
+    pub(super) fn new(global: &'a Global, report: &'a Report) -> Self {
+        Self { global, report }
+    }
+
+    /// The BIN named on the command line.
+    pub(super) fn bin(&self) -> Option<Bin> {
+        self.global.bin
+    }
+
+    /// Finds and reads the configuration and loads every identity.
+    pub(super) fn open(&self) -> Result<App, Failure> {
+        let environment = Environment::of_process();
+        let file = config::find(self.global.config.as_deref(), &environment)?;
+        let app = App::open(&file, &environment)?;
+        for warning in &app.config().warnings {
+            self.report.warning(warning);
+        }
+        Ok(app)
+    }
+}

@@ -1,0 +1,52 @@
+//! Why a command did not end well.
+
+use std::io;
+
+use super::exit::Exit;
+use crate::base::{Explain, Fault};
+
+/// Why a command did not end well, whatever room it comes from.
+pub(super) struct Failure {
+    pub(super) error: Box<dyn Explain + Send + Sync>,
+    pub(super) exit: Exit,
+    /// Whether the command has printed its report itself, so that only the exit code is left to give.
+    pub(super) told: bool,
+}
+
+impl<E: Explain + Send + Sync + 'static> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self { exit: Exit::of(&error), error: Box::new(error), told: false }
+    }
+}
+
+impl Failure {
+    pub(super) fn from_io(what: impl Into<String>, source: io::Error) -> Self {
+        Plain { what: format!("{}: {source}", what.into()), kind: "io", source: Some(Box::new(source)) }.into()
+    }
+
+    /// A check or operation said no, and its report, which stands on standard output, tells why.
+    #[cfg_attr(not(feature = "sandbox"), expect(dead_code, reason = "the demo is the only check so far"))]
+    pub(super) fn said_no(what: impl Into<String>) -> Self {
+        let plain = Plain { what: what.into(), kind: "said_no", source: None };
+        Self { error: Box::new(plain), exit: Exit::SaidNo, told: true }
+    }
+}
+
+/// A failure of a command itself.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+struct Plain {
+    what: String,
+    kind: &'static str,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Explain for Plain {
+    fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    fn fault(&self) -> Fault {
+        Fault::Operator
+    }
+}

@@ -1,0 +1,79 @@
+//! The `kaspi` program: commands, what they print, and their exit codes.
+
+mod args;
+mod cert;
+mod context;
+mod exit;
+mod failure;
+mod merchants;
+mod payment;
+mod report;
+#[cfg(feature = "sandbox")]
+mod demo;
+#[cfg(feature = "sandbox")]
+mod sandbox;
+mod setup;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use args::{Cli, Command};
+use context::Context;
+use failure::Failure;
+use report::{Format, Report};
+
+/// Runs the program with the given arguments, the program's own name first.
+///
+/// Results go to standard output, everything else to standard error. The exit code says how it
+/// ended: 0 done; 1 a check or operation said no; 2 wrong use; 3 configuration or identity unusable;
+/// 4 network or TLS; 5 Kaspi refused; 6 outcome unknown.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => return misused(&error, Format::wanted_by(&arguments)),
+    };
+    let report = Report::new(&cli.global);
+    report.start_log();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return report.failure(&Failure::from_io("the program cannot start its threads", error)),
+    };
+    match runtime.block_on(dispatch(cli, &report)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => report.failure(&failure),
+    }
+}
+
+async fn dispatch(cli: Cli, report: &Report) -> Result<(), Failure> {
+    let context = Context::new(&cli.global, report);
+    match cli.command {
+        Command::Payment(command) => payment::run(command, &context).await,
+        Command::Tradepoints => setup::trade_points(&context).await,
+        Command::Device(command) => setup::device(command, &context).await,
+        Command::Merchants(command) => merchants::run(&command, &context),
+        Command::Cert(command) => cert::run(command, &context),
+        #[cfg(feature = "sandbox")]
+        Command::Demo(options) => demo::run(options, report).await,
+        #[cfg(feature = "sandbox")]
+        Command::Sandbox(command) => sandbox::run(command, report).await,
+        Command::Completions { shell } => {
+            report.raw(&args::completions(shell));
+            Ok(())
+        }
+    }
+}
+
+/// What clap has to say: help and version are results, everything else is wrong use.
+fn misused(error: &clap::Error, format: Format) -> ExitCode {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            report::clap_message(error);
+            ExitCode::SUCCESS
+        }
+        _ => report::usage_failure(error, format),
+    }
+}

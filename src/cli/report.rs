@@ -1,0 +1,235 @@
+//! Everything that is printed: results on standard output, the rest on standard error.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the one file that prints")]
+
+use std::error::Error as _;
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::builder::styling::{AnsiColor, Style};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use tracing_subscriber::filter::LevelFilter;
+
+use super::args::{Color, Global, Output};
+use super::exit::Exit;
+use super::failure::Failure;
+use crate::base::chain_text;
+use crate::config::Environment;
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    Text,
+    Json,
+}
+
+impl Format {
+    /// What the arguments ask for, although they could not be read.
+    pub(super) fn wanted_by(arguments: &[OsString]) -> Self {
+        let words: Vec<_> = arguments.iter().map(|argument| argument.to_string_lossy()).collect();
+        let joined = words.iter().any(|word| matches!(word.as_ref(), "-ojson" | "-o=json" | "--output=json"));
+        let apart = words
+            .windows(2)
+            .any(|pair| matches!(pair, [option, value] if (option == "-o" || option == "--output") && value == "json"));
+        if joined || apart { Self::Json } else { Self::Text }
+    }
+}
+
+/// Where a command reports to.
+#[derive(Debug)]
+pub(super) struct Report {
+    format: Format,
+    verbose: u8,
+    quiet: bool,
+    color: Color,
+}
+
+impl Report {
+    pub(super) fn new(global: &Global) -> Self {
+        Self {
+            format: match global.output {
+                Output::Text => Format::Text,
+                Output::Json => Format::Json,
+            },
+            verbose: global.verbose,
+            quiet: global.quiet,
+            color: global.color,
+        }
+    }
+
+    pub(super) fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// The log goes to standard error: warnings, and more with `-v`.
+    pub(super) fn start_log(&self) {
+        let level = match (self.quiet, self.verbose) {
+            (true, _) => LevelFilter::ERROR,
+            (false, 0) => LevelFilter::WARN,
+            (false, 1) => LevelFilter::INFO,
+            (false, _) => LevelFilter::DEBUG,
+        };
+        let _ = tracing_subscriber::fmt()
+            .with_writer(std::io::stderr)
+            .with_ansi(self.colors(&std::io::stderr()))
+            .with_max_level(level)
+            .without_time()
+            .with_target(false)
+            .try_init();
+    }
+
+    /// The result of a command.
+    pub(super) fn result(&self, text: impl FnOnce(&Paint) -> String, json: &impl Serialize) {
+        match self.format {
+            Format::Text => self.line(&text(&self.paint())),
+            Format::Json => print_json(json),
+        }
+    }
+
+    /// A line of text for people; nothing where the result is JSON.
+    pub(super) fn line(&self, text: &str) {
+        if self.format == Format::Text {
+            let mut out = std::io::stdout().lock();
+            let _ = writeln!(out, "{}", text.trim_end());
+        }
+    }
+
+    /// A line of JSON, whatever the format, at once.
+    #[cfg_attr(not(feature = "sandbox"), expect(dead_code, reason = "only the sandbox has a ready line so far"))]
+    pub(super) fn json_line(&self, json: &impl Serialize) {
+        print_json(json);
+        let _ = std::io::stdout().flush();
+    }
+
+    /// Bytes as they are.
+    pub(super) fn raw(&self, bytes: &[u8]) {
+        let _ = std::io::stdout().lock().write_all(bytes);
+    }
+
+    /// What an operator should look at although the command goes on.
+    pub(super) fn warning(&self, text: impl Display) {
+        if !self.quiet {
+            let paint = Paint(self.colors(&std::io::stderr()));
+            eprintln!("{} {text}", paint.warning("warning:"));
+        }
+    }
+
+    /// Why the command did not end well.
+    pub(super) fn failure(&self, failure: &Failure) -> ExitCode {
+        if !failure.told {
+            match self.format {
+                Format::Text => self.failure_text(failure),
+                Format::Json => print_json(&failure_json(failure)),
+            }
+        }
+        ExitCode::from(failure.exit as u8)
+    }
+
+    fn failure_text(&self, failure: &Failure) {
+        let paint = Paint(self.colors(&std::io::stderr()));
+        let error = failure.error.as_ref();
+        eprintln!("{} {error}", paint.bad("error:"));
+        if failure.exit == Exit::Unknown {
+            eprintln!("  {}", paint.bad("the outcome is unknown: it may have happened, or not"));
+        }
+        if let Some(message) = error.code().map(|code| format!("Kaspi's code {code}, kind `{}`", error.kind())) {
+            eprintln!("  {message}");
+        }
+        if self.verbose > 0 && error.source().is_some() {
+            eprintln!("  because: {}", error.source().map(chain_text).unwrap_or_default());
+        }
+        if let Some(hint) = error.hint() {
+            eprintln!("  {} {hint}", paint.hint("hint:"));
+        }
+    }
+
+    fn paint(&self) -> Paint {
+        Paint(self.colors(&std::io::stdout()))
+    }
+
+    fn colors(&self, stream: &impl IsTerminal) -> bool {
+        match self.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => stream.is_terminal() && Environment::of_process().get("NO_COLOR").is_none(),
+        }
+    }
+}
+
+fn failure_json(failure: &Failure) -> Value {
+    let error = failure.error.as_ref();
+    let mut inner = Map::new();
+    inner.insert("kind".to_owned(), json!(error.kind()));
+    inner.insert("message".to_owned(), json!(error.to_string()));
+    if let Some(hint) = error.hint() {
+        inner.insert("hint".to_owned(), json!(hint));
+    }
+    if let Some(delivery) = error.delivery() {
+        inner.insert("delivery".to_owned(), json!(delivery));
+    }
+    if let Some(code) = error.code() {
+        inner.insert("code".to_owned(), json!(code));
+    }
+    json!({ "error": inner })
+}
+
+fn print_json(json: &impl Serialize) {
+    let mut out = std::io::stdout().lock();
+    // a reader that has gone away is no failure of the command
+    let _ = serde_json::to_writer(&mut out, json).map_err(std::io::Error::from).and_then(|()| writeln!(out));
+}
+
+/// Help and version.
+pub(super) fn clap_message(error: &clap::Error) {
+    let _ = error.print();
+}
+
+/// Arguments that could not be read.
+pub(super) fn usage_failure(error: &clap::Error, format: Format) -> ExitCode {
+    match format {
+        Format::Text => {
+            let _ = error.print();
+        }
+        Format::Json => {
+            let text = error.render().to_string();
+            let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            print_json(&json!({ "error": { "kind": "usage", "message": message, "hint": "see `kaspi --help`" } }));
+        }
+    }
+    ExitCode::from(Exit::Usage as u8)
+}
+
+/// Colours, or none.
+pub(super) struct Paint(bool);
+
+impl Paint {
+    pub(super) fn bad(&self, text: impl Display) -> String {
+        self.styled(AnsiColor::Red.on_default().bold(), text)
+    }
+
+    pub(super) fn good(&self, text: impl Display) -> String {
+        self.styled(AnsiColor::Green.on_default(), text)
+    }
+
+    pub(super) fn warning(&self, text: impl Display) -> String {
+        self.styled(AnsiColor::Yellow.on_default().bold(), text)
+    }
+
+    pub(super) fn hint(&self, text: impl Display) -> String {
+        self.styled(AnsiColor::Cyan.on_default(), text)
+    }
+
+    pub(super) fn strong(&self, text: impl Display) -> String {
+        self.styled(Style::new().bold(), text)
+    }
+
+    pub(super) fn faint(&self, text: impl Display) -> String {
+        self.styled(Style::new().dimmed(), text)
+    }
+
+    fn styled(&self, style: Style, text: impl Display) -> String {
+        if self.0 { format!("{}{text}{}", style.render(), style.render_reset()) } else { text.to_string() }
+    }
+}
