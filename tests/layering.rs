@@ -82,8 +82,8 @@ const FENCES: &[Fence] = &[
     ),
     fence(
         Crate("x509_parser"),
-        &["identity"],
-        "certificates are understood once",
+        &["identity", "sandbox"],
+        "certificates are understood once on each side",
     ),
     fence(
         Crate("p12_keystore"),
