@@ -70,11 +70,9 @@ impl Reader {
                     test_item = false;
                     continue;
                 }
-                "mod" if self.text(2) == ";" => {
-                    if test_item {
-                        let child = self.text(1).to_owned();
-                        self.facts.test_modules.push(child);
-                    }
+                "mod" if self.text(2) == ";" && test_item => {
+                    let child = self.text(1).to_owned();
+                    self.facts.test_modules.push(child);
                 }
                 "mod" if self.text(2) == "{" => {
                     self.module.push(self.text(1).to_owned());
