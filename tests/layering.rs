@@ -152,7 +152,9 @@ const BARRED: &[(&str, &str, &str)] = &[
     ("base", "tokio", "no input and no output in `base`"),
     ("base", "std::fs", "no input and no output in `base`"),
     ("base", "std::net", "no input and no output in `base`"),
-    ("identity", "std::net", "an identity opens no socket"),
+    ("identity", "std::net::TcpListener", "an identity opens no socket"),
+    ("identity", "std::net::TcpStream", "an identity opens no socket"),
+    ("identity", "std::net::UdpSocket", "an identity opens no socket"),
     ("identity", "tokio::net", "an identity opens no socket"),
     (
         "transport",
@@ -360,6 +362,11 @@ fn bad_lines_are_found() {
             "base/x.rs",
             "async fn f() { tokio::time::pause() }",
             "no input and no output in `base`",
+        ),
+        (
+            "identity/x.rs",
+            "use std::net::{Ipv4Addr, TcpStream};",
+            "`std::net::TcpStream`: an identity opens no socket",
         ),
         (
             "transport/x.rs",
