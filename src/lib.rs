@@ -11,4 +11,6 @@ pub mod identity;
 #[cfg(feature = "journal")]
 pub mod payments;
 pub mod registry;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
 pub mod transport;

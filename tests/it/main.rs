@@ -17,3 +17,6 @@
     unreachable_pub,
     unnameable_types
 )]
+
+mod identity_forms;
+mod identity_kit;
