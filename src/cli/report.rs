@@ -1,7 +1,6 @@
 //! Everything that is printed: results on standard output, the rest on standard error.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the one file that prints")]
 
-use std::error::Error as _;
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
@@ -59,10 +58,6 @@ impl Report {
         }
     }
 
-    pub(super) fn is_json(&self) -> bool {
-        self.format == Format::Json
-    }
-
     /// The log goes to standard error: warnings, and more with `-v`.
     pub(super) fn start_log(&self) {
         let level = match (self.quiet, self.verbose) {
@@ -94,6 +89,14 @@ impl Report {
             let mut out = std::io::stdout().lock();
             let _ = writeln!(out, "{}", text.trim_end());
         }
+    }
+
+    /// A line of progress that is part of the result.
+    #[cfg_attr(not(feature = "sandbox"), expect(dead_code, reason = "only the demo has steps so far"))]
+    pub(super) fn step(&self, held: bool, text: &str) {
+        let paint = self.paint();
+        let mark = if held { paint.good("ok  ") } else { paint.bad("FAIL") };
+        self.line(&format!("{mark}  {text}"));
     }
 
     /// A line of JSON, whatever the format, at once.

@@ -1,5 +1,6 @@
 //! What the files mean, once checked. Nothing here has been read from an identity file yet.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -216,4 +217,14 @@ pub enum PasswordOrigin {
     Credential(PathBuf),
     /// An environment variable: `KASPI_PASSWORD_<BIN>`.
     Environment(String),
+}
+
+impl fmt::Display for PasswordOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(file) => write!(f, "file `{}`", file.display()),
+            Self::Credential(file) => write!(f, "credential `{}`", file.display()),
+            Self::Environment(name) => write!(f, "environment variable `{name}`"),
+        }
+    }
 }

@@ -1,0 +1,90 @@
+//! `kaspi sandbox`: the simulated Kaspi on its own, for tests in any language.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::args::Sandbox as Command;
+use super::failure::Failure;
+use super::report::Report;
+use crate::base::{Bin, Explain, Fault};
+use crate::sandbox::{ClientAuth, Options, Sandbox, SandboxError, layout};
+
+pub(super) async fn run(command: Command, report: &Report) -> Result<(), Failure> {
+    match command {
+        Command::Init { dir, bins, ca } => init(&dir, &bins, ca, report),
+        Command::Run { dir, listen, control, strict } => serve(&dir, listen, control, strict, report).await,
+    }
+}
+
+fn init(dir: &Path, bins: &[Bin], ca: Option<PathBuf>, report: &Report) -> Result<(), Failure> {
+    for bin in bins.iter().filter(|bin| !bin.has_valid_control_digit()) {
+        report.warning(format!("the control digit of BIN `{bin}` is wrong; no real organisation has it"));
+    }
+    let wanted = layout::Init { bins: bins.iter().map(Bin::to_string).collect(), ca, ..layout::Init::default() };
+    layout::init(dir, &wanted).map_err(Unusable)?;
+    let config = dir.join("kaspi.toml");
+    report.result(
+        |paint| {
+            format!(
+                "{} {}\n\nnext: kaspi sandbox run --dir {}\nthen: kaspi --config {} merchants list",
+                paint.good("written"),
+                dir.display(),
+                dir.display(),
+                config.display(),
+            )
+        },
+        &json!({ "dir": dir, "config": config }),
+    );
+    Ok(())
+}
+
+async fn serve(
+    dir: &Path,
+    listen: SocketAddr,
+    control: SocketAddr,
+    strict: bool,
+    report: &Report,
+) -> Result<(), Failure> {
+    // asked for before the ready line, so that a signal sent right after it is not lost
+    let mut terminate = signal(SignalKind::terminate())
+        .map_err(|error| Failure::from_io("signals cannot be listened to", error))?;
+    let mut interrupt = signal(SignalKind::interrupt())
+        .map_err(|error| Failure::from_io("signals cannot be listened to", error))?;
+
+    let mut options = Options::from_dir(dir).map_err(Unusable)?;
+    options.listen = listen;
+    options.control = control;
+    if strict {
+        options.client_auth = ClientAuth::Strict;
+    }
+    let sandbox = Sandbox::start(options).await.map_err(Unusable)?;
+    report.json_line(&json!({
+        "listen": sandbox.address(),
+        "control": sandbox.control_address(),
+        "config": dir.join("kaspi.toml"),
+    }));
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    sandbox.shutdown().await;
+    Ok(())
+}
+
+/// The sandbox knows no type of this crate; here its errors learn to explain themselves.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(super) struct Unusable(pub(super) SandboxError);
+
+impl Explain for Unusable {
+    fn kind(&self) -> &'static str {
+        "sandbox"
+    }
+
+    fn fault(&self) -> Fault {
+        Fault::Operator
+    }
+}
