@@ -3,3 +3,5 @@
 
 pub mod base;
 pub mod config;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;

@@ -1,0 +1,7 @@
+//! A simulated Kaspi.
+mod bank;
+mod error;
+mod files;
+pub mod pki;
+
+pub use error::SandboxError;
