@@ -3,7 +3,7 @@
 use super::{Bank, Code, Declared};
 use crate::sandbox::options::TradePoint;
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Device {
     pub(super) bin: String,
     pub(super) trade_point: i64,

@@ -22,7 +22,6 @@ use payment::{Payment, Status, Step};
 pub(super) use purchases::Purchase;
 
 /// The books of the bank. One lock stands around all of it.
-#[derive(Debug)]
 pub(super) struct Bank {
     pub(super) clock: BankClock,
     /// What `reset` goes back to.

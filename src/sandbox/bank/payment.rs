@@ -75,7 +75,7 @@ pub(in crate::sandbox) enum Step {
     Cancel,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(in crate::sandbox) struct Payment {
     pub(in crate::sandbox) id: i64,
     pub(in crate::sandbox) bin: String,

@@ -4,7 +4,7 @@ use super::payment::{Kind, Payment, Status, Step};
 use super::{Bank, Code, Declared};
 
 /// What `qr/create`, `qr/create-link` and `remote/create` ask for. An amount that is none is absent.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(in crate::sandbox) struct Purchase {
     pub(in crate::sandbox) bin: String,
     pub(in crate::sandbox) token: String,

@@ -29,6 +29,7 @@ mod subject;
 
 pub use issued::Issued;
 pub use subject::declared_bins;
+pub(super) use subject::is_bin;
 
 const ROOT: &str = "kbs_root_ca";
 const ISSUING: &str = "kbs_ca";
@@ -318,11 +319,14 @@ impl Tier {
     }
 }
 
+/// A certificate chain and its key.
+pub(super) type Pair = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
 /// Reads a certificate chain and its plain key, as `init` writes them for the server.
 pub(super) fn load_pair(
     certificate: &Path,
     key: &Path,
-) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), SandboxError> {
+) -> Result<Pair, SandboxError> {
     let broken = |path: &Path, reason: String| SandboxError::Content {
         path: path.to_owned(),
         reason,
