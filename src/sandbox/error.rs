@@ -1,0 +1,147 @@
+//! What can go wrong while a sandbox is set up. Once it runs, it answers; it does not fail.
+
+use std::error::Error;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// Why a sandbox could not be set up.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SandboxError {
+    /// A file or folder that the system would not give.
+    #[error("cannot {action} `{path}`")]
+    File {
+        /// What was tried, such as `read`.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// `init` was given a folder that holds something.
+    #[error("`{path}` is not empty: it holds `{found}`")]
+    NotEmpty {
+        /// The folder.
+        path: PathBuf,
+        /// One of its entries.
+        found: String,
+    },
+    /// A file whose content is not what the layout calls for.
+    #[error("`{path}`: {reason}")]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A BIN that is none.
+    #[error("a BIN has 12 digits, `{given}` was given")]
+    Bin {
+        /// What was given.
+        given: String,
+    },
+    /// A BIN that was given twice.
+    #[error("BIN `{bin}` was given twice")]
+    RepeatedBin {
+        /// The BIN.
+        bin: String,
+    },
+    /// A key or certificate that could not be made or read.
+    #[error("cannot make {what}")]
+    Certificate {
+        /// What was to be made.
+        what: String,
+        /// Why not.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// TLS settings that rustls refuses.
+    #[error("cannot set up TLS for {what}")]
+    Tls {
+        /// Which part.
+        what: &'static str,
+        /// What rustls said.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// An address that could not be listened on.
+    #[error("cannot listen on `{address}` for {purpose}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// `Kaspi` or `the control API`.
+        purpose: &'static str,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The control API has no authentication, so it stays on this machine.
+    #[error("the control API listens on loopback only, `{address}` is not a loopback address")]
+    PublicControl {
+        /// What was asked for.
+        address: SocketAddr,
+    },
+}
+
+impl SandboxError {
+    /// A stable word for programs.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::File { .. } => "sandbox_file",
+            Self::NotEmpty { .. } => "sandbox_not_empty",
+            Self::Content { .. } => "sandbox_content",
+            Self::Bin { .. } => "bad_bin",
+            Self::RepeatedBin { .. } => "repeated_bin",
+            Self::Certificate { .. } => "sandbox_certificate",
+            Self::Tls { .. } => "sandbox_tls",
+            Self::Listen { .. } => "sandbox_listen",
+            Self::PublicControl { .. } => "sandbox_public_control",
+        }
+    }
+
+    /// One thing to do next, where there is one.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotEmpty { .. } => Some("name a folder that does not exist yet".to_owned()),
+            Self::Listen { address, .. } => Some(format!(
+                "use port 0 to take a free one: `{}:0`",
+                address.ip()
+            )),
+            Self::PublicControl { .. } => Some("use `127.0.0.1:0`".to_owned()),
+            Self::Content { .. } => {
+                Some("`kaspi sandbox init DIR` writes a folder that works".to_owned())
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::File { action, path, source }
+    }
+
+    pub(super) fn certificate<E>(what: impl Into<String>) -> impl FnOnce(E) -> Self
+    where
+        E: Error + Send + Sync + 'static,
+    {
+        let what = what.into();
+        move |source| Self::Certificate {
+            what,
+            source: Box::new(source),
+        }
+    }
+
+    pub(super) fn tls<E>(what: &'static str) -> impl FnOnce(E) -> Self
+    where
+        E: Error + Send + Sync + 'static,
+    {
+        move |source| Self::Tls {
+            what,
+            source: Box::new(source),
+        }
+    }
+}
