@@ -52,7 +52,11 @@ impl App {
     /// # Errors
     ///
     /// As [`open`](Self::open).
-    pub fn open_with(file: &Path, environment: &Environment, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+    pub fn open_with(
+        file: &Path,
+        environment: &Environment,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, OpenError> {
         let config = config::load(file, environment)?;
         let folders = config::scan(&config, environment)?;
         let transport = Arc::new(Transport::new(&config, folders, clock)?);

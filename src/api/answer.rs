@@ -59,7 +59,11 @@ pub(super) enum Answer {
 }
 
 pub(super) fn read(reply: &Reply) -> Result<Answer, AnswerFault> {
-    let body = reply.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&reply.body).trim_ascii();
+    let body = reply
+        .body
+        .strip_prefix(b"\xef\xbb\xbf")
+        .unwrap_or(&reply.body)
+        .trim_ascii();
     match body.first() {
         None => return Err(AnswerFault::Empty),
         Some(b'<') => return Err(AnswerFault::Html),
@@ -67,9 +71,14 @@ pub(super) fn read(reply: &Reply) -> Result<Answer, AnswerFault> {
     }
     let value: Value = serde_json::from_slice(body).map_err(|_| AnswerFault::NotJson)?;
     let mut envelope = Fields::of(value).map_err(|_| AnswerFault::NotAnEnvelope)?;
-    let code = envelope.integer("StatusCode").map_err(|_| AnswerFault::NotAnEnvelope)?;
+    let code = envelope
+        .integer("StatusCode")
+        .map_err(|_| AnswerFault::NotAnEnvelope)?;
     if code != 0 {
-        return Ok(Answer::Refused { code, message: envelope.optional_text("Message") });
+        return Ok(Answer::Refused {
+            code,
+            message: envelope.optional_text("Message"),
+        });
     }
     if !(200..300).contains(&reply.status) {
         return Err(AnswerFault::Contradiction);
@@ -99,7 +108,12 @@ impl Fields {
     fn get(&self, name: &str) -> Option<&Value> {
         self.0
             .get(name)
-            .or_else(|| self.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value))
+            .or_else(|| {
+                self.0
+                    .iter()
+                    .find(|(key, _)| key.eq_ignore_ascii_case(name))
+                    .map(|(_, value)| value)
+            })
             .filter(|value| !value.is_null())
     }
 
@@ -130,7 +144,8 @@ impl Fields {
 
     /// Money in tenge, also where it came as text.
     pub(super) fn money(&self, name: &'static str) -> Result<Balance, AnswerFault> {
-        self.optional_money(name).ok_or_else(|| wrong(name, self.get(name)))
+        self.optional_money(name)
+            .ok_or_else(|| wrong(name, self.get(name)))
     }
 
     /// Money in tenge, where it is there and is money.
@@ -144,7 +159,8 @@ impl Fields {
 
     /// Text that is not empty.
     pub(super) fn text(&self, name: &'static str) -> Result<String, AnswerFault> {
-        self.optional_text(name).ok_or_else(|| wrong(name, self.get(name)))
+        self.optional_text(name)
+            .ok_or_else(|| wrong(name, self.get(name)))
     }
 
     /// Text, where it is there and not empty; a number is taken as its text.
@@ -189,7 +205,12 @@ mod tests {
     use super::*;
 
     fn reply(status: u16, body: &str) -> Reply {
-        Reply { status, headers: HeaderMap::new(), body: body.to_owned().into(), connection: None }
+        Reply {
+            status,
+            headers: HeaderMap::new(),
+            body: body.to_owned().into(),
+            connection: None,
+        }
     }
 
     #[test]
@@ -206,7 +227,10 @@ mod tests {
             }
         }
         for body in [r#"{"StatusCode":0}"#, r#"{"StatusCode":0,"Data":null}"#] {
-            assert!(matches!(read(&reply(200, body)), Ok(Answer::Done(None))), "{body}");
+            assert!(
+                matches!(read(&reply(200, body)), Ok(Answer::Done(None))),
+                "{body}"
+            );
         }
     }
 
@@ -214,7 +238,10 @@ mod tests {
     fn a_code_counts_whatever_the_http_status() {
         for status in [200, 400, 500] {
             match read(&reply(status, r#"{"StatusCode":-1501,"Message":"","Data":null}"#)) {
-                Ok(Answer::Refused { code: -1501, message: None }) => {}
+                Ok(Answer::Refused {
+                    code: -1501,
+                    message: None,
+                }) => {}
                 _ => panic!("{status}"),
             }
         }
@@ -249,7 +276,13 @@ mod tests {
         assert_eq!(fields.integer("QrPaymentId"), Ok(12_800_000_774));
         assert_eq!(fields.money("TotalAmount").unwrap().tiyn(), 10_010);
         assert_eq!(fields.optional_text("text"), None);
-        assert_eq!(fields.integer("null").unwrap_err().to_string(), "nothing where `null` should be");
-        assert_eq!(fields.money("Amount").unwrap_err().to_string(), "other text where `Amount` should be");
+        assert_eq!(
+            fields.integer("null").unwrap_err().to_string(),
+            "nothing where `null` should be"
+        );
+        assert_eq!(
+            fields.money("Amount").unwrap_err().to_string(),
+            "other text where `Amount` should be"
+        );
     }
 }

@@ -8,9 +8,9 @@ use serde::ser::{Error as _, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::Error;
 use super::answer::AnswerFault;
 use super::session::ApiSettings;
-use super::Error;
 use crate::base::{Amount, Bin, DeviceToken};
 
 /// What a call does at Kaspi.
@@ -54,7 +54,9 @@ impl<'a> Caller<'a> {
 
     /// The device token, for calls that need one.
     pub(super) fn device_token(&self, call: &'static str) -> Result<&'a str, Error> {
-        self.token.map(DeviceToken::expose).ok_or(Error::NoDeviceToken { call, bin: self.bin })
+        self.token
+            .map(DeviceToken::expose)
+            .ok_or(Error::NoDeviceToken { call, bin: self.bin })
     }
 }
 
@@ -67,11 +69,19 @@ pub(super) struct WireRequest {
 
 impl WireRequest {
     pub(super) fn get(path: &str) -> Self {
-        Self { method: Method::GET, path_and_query: path.to_owned(), body: Bytes::new() }
+        Self {
+            method: Method::GET,
+            path_and_query: path.to_owned(),
+            body: Bytes::new(),
+        }
     }
 
     pub(super) fn query(mut self, name: &str, value: &str) -> Self {
-        let mark = if self.path_and_query.contains('?') { '&' } else { '?' };
+        let mark = if self.path_and_query.contains('?') {
+            '&'
+        } else {
+            '?'
+        };
         self.path_and_query.push(mark);
         self.path_and_query.push_str(name);
         self.path_and_query.push('=');
@@ -81,14 +91,24 @@ impl WireRequest {
 
     pub(super) fn post(call: &'static str, path: &str, body: &impl Serialize) -> Result<Self, Error> {
         let body = serde_json::to_vec(body).map_err(|source| Error::Unwritable { call, source })?;
-        Ok(Self { method: Method::POST, path_and_query: path.to_owned(), body: body.into() })
+        Ok(Self {
+            method: Method::POST,
+            path_and_query: path.to_owned(),
+            body: body.into(),
+        })
     }
 }
 
 /// Everything but the unreserved characters of RFC 3986.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// Kaspi takes amounts as JSON numbers in tenge: written from whole tiyn, never through a float.
 pub(super) fn amount<S: Serializer>(amount: &Amount, serializer: S) -> Result<S::Ok, S::Error> {
-    RawValue::from_string(amount.to_string()).map_err(S::Error::custom)?.serialize(serializer)
+    RawValue::from_string(amount.to_string())
+        .map_err(S::Error::custom)?
+        .serialize(serializer)
 }

@@ -40,8 +40,16 @@ pub struct CodeMeaning {
 /// ```
 #[must_use]
 pub fn meaning(code: i64) -> Option<CodeMeaning> {
-    let alias = |entry: &&CodeMeaning| ALIASES.iter().any(|(seen, meant)| *seen == code && *meant == entry.code);
-    TABLE.iter().find(|entry| entry.code == code).or_else(|| TABLE.iter().find(alias)).copied()
+    let alias = |entry: &&CodeMeaning| {
+        ALIASES
+            .iter()
+            .any(|(seen, meant)| *seen == code && *meant == entry.code)
+    };
+    TABLE
+        .iter()
+        .find(|entry| entry.code == code)
+        .or_else(|| TABLE.iter().find(alias))
+        .copied()
 }
 
 /// Forms of codes that integrators met instead of the documented ones.
@@ -69,15 +77,30 @@ const fn code(
     fault: Fault,
     hint: Option<&'static str>,
 ) -> CodeMeaning {
-    CodeMeaning { code, kind, english, russian, fault, read_may_pass: false, certain: true, hint }
+    CodeMeaning {
+        code,
+        kind,
+        english,
+        russian,
+        fault,
+        read_may_pass: false,
+        certain: true,
+        hint,
+    }
 }
 
 const fn uncertain(meaning: CodeMeaning) -> CodeMeaning {
-    CodeMeaning { certain: false, ..meaning }
+    CodeMeaning {
+        certain: false,
+        ..meaning
+    }
 }
 
 const fn read_may_pass(meaning: CodeMeaning) -> CodeMeaning {
-    CodeMeaning { read_may_pass: true, ..meaning }
+    CodeMeaning {
+        read_may_pass: true,
+        ..meaning
+    }
 }
 
 const TABLE: &[CodeMeaning] = &[
@@ -95,7 +118,9 @@ const TABLE: &[CodeMeaning] = &[
         "no client certificate, or one that the bank does not know",
         "Отсутствует сертификат клиента",
         Fault::Operator,
-        Some("check that the certificate is the one the bank issued for this address and BIN, and that the bank lists this machine's address"),
+        Some(
+            "check that the certificate is the one the bank issued for this address and BIN, and that the bank lists this machine's address",
+        ),
     ),
     code(
         -1501,
@@ -103,7 +128,9 @@ const TABLE: &[CodeMeaning] = &[
         "no device has this token",
         "Устройство не найдено",
         Fault::Operator,
-        Some("the device token belongs to another BIN, or to none: register a device with `kaspi device register`"),
+        Some(
+            "the device token belongs to another BIN, or to none: register a device with `kaspi device register`",
+        ),
     ),
     code(
         -1502,
@@ -167,7 +194,9 @@ const TABLE: &[CodeMeaning] = &[
         "the refund is more than what is left of the payment",
         "Сумма возврата не может превышать сумму покупки",
         Fault::Caller,
-        Some("`kaspi payment details` shows what is left; an earlier refund whose answer was lost may have been made"),
+        Some(
+            "`kaspi payment details` shows what is left; an earlier refund whose answer was lost may have been made",
+        ),
     ),
     uncertain(code(
         -99_000_006,
@@ -175,7 +204,9 @@ const TABLE: &[CodeMeaning] = &[
         "the refund failed; the bank advises to try again, then to call it",
         "Не удалось выполнить возврат, повторите попытку, затем обратитесь в банк",
         Fault::Kaspi,
-        Some("compare `kaspi payment details` with what it was before: ask again only if nothing was paid back"),
+        Some(
+            "compare `kaspi payment details` with what it was before: ask again only if nothing was paid back",
+        ),
     )),
     code(
         -99_000_011,
@@ -209,7 +240,14 @@ const TABLE: &[CodeMeaning] = &[
         Fault::Operator,
         Some("ask the bank to allow it for this trade point"),
     ),
-    code(990_000_028, "bad_amount", "the amount is not accepted", "Указана неверная сумма", Fault::Caller, None),
+    code(
+        990_000_028,
+        "bad_amount",
+        "the amount is not accepted",
+        "Указана неверная сумма",
+        Fault::Caller,
+        None,
+    ),
     code(
         990_000_033,
         "no_payment_methods",
@@ -219,8 +257,22 @@ const TABLE: &[CodeMeaning] = &[
         Some("ask the bank which methods this trade point may offer"),
     ),
     // listed for the remote calls, explained nowhere; the meaning is inferred from where they are listed
-    code(-1401, "not_permitted", "not permitted (the document lists this code without a text)", "", Fault::Operator, None),
-    code(-1404, "client_not_found", "no such client (the document lists this code without a text)", "", Fault::Caller, None),
+    code(
+        -1401,
+        "not_permitted",
+        "not permitted (the document lists this code without a text)",
+        "",
+        Fault::Operator,
+        None,
+    ),
+    code(
+        -1404,
+        "client_not_found",
+        "no such client (the document lists this code without a text)",
+        "",
+        Fault::Caller,
+        None,
+    ),
     uncertain(code(
         99_000_010,
         "remote_payment_failed",
@@ -262,17 +314,28 @@ mod tests {
     #[test]
     fn every_code_stands_once_and_every_alias_leads_somewhere() {
         for (index, entry) in TABLE.iter().enumerate() {
-            assert!(TABLE.iter().skip(index + 1).all(|other| other.code != entry.code), "{}", entry.code);
+            assert!(
+                TABLE.iter().skip(index + 1).all(|other| other.code != entry.code),
+                "{}",
+                entry.code
+            );
         }
         for (seen, meant) in ALIASES {
             assert_eq!(meaning(*seen).map(|entry| entry.code), Some(*meant));
-            assert!(TABLE.iter().all(|entry| entry.code != *seen), "{seen} is a code of its own");
+            assert!(
+                TABLE.iter().all(|entry| entry.code != *seen),
+                "{seen} is a code of its own"
+            );
         }
     }
 
     #[test]
     fn only_these_leave_a_write_open() {
-        let open: Vec<i64> = TABLE.iter().filter(|entry| !entry.certain).map(|entry| entry.code).collect();
+        let open: Vec<i64> = TABLE
+            .iter()
+            .filter(|entry| !entry.certain)
+            .map(|entry| entry.code)
+            .collect();
         assert_eq!(open, [-999, -99_000_006, 99_000_010]);
     }
 }

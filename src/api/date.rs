@@ -113,12 +113,21 @@ fn parse_offset(text: &str) -> Option<UtcOffset> {
         4 => digits.split_at_checked(2)?,
         _ => return None,
     };
-    UtcOffset::from_hms(sign * hours.parse::<i8>().ok()?, sign * minutes.parse::<i8>().ok()?, 0).ok()
+    UtcOffset::from_hms(
+        sign * hours.parse::<i8>().ok()?,
+        sign * minutes.parse::<i8>().ok()?,
+        0,
+    )
+    .ok()
 }
 
 /// No offset means local time in Almaty: +05 since 1 March 2024, +06 before.
 fn almaty(date: Date) -> UtcOffset {
-    if date >= date!(2024 - 03 - 01) { offset!(+5) } else { offset!(+6) }
+    if date >= date!(2024 - 03 - 01) {
+        offset!(+5)
+    } else {
+        offset!(+6)
+    }
 }
 
 #[cfg(test)]
@@ -146,7 +155,15 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_kept() {
-        for text in ["", "soon", "2026-13-01T00:00:00", "2026-01-05", "2026-01-05T25:00:00", "05.01.2026 09:00:00", "2026-01-05T09:00:00+99"] {
+        for text in [
+            "",
+            "soon",
+            "2026-13-01T00:00:00",
+            "2026-01-05",
+            "2026-01-05T25:00:00",
+            "05.01.2026 09:00:00",
+            "2026-01-05T09:00:00+99",
+        ] {
             let date = KaspiTime::new(text);
             assert_eq!((date.at(), date.as_text()), (None, text));
         }

@@ -3,9 +3,9 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use super::Error;
 use super::answer::{AnswerFault, Fields, wrong};
 use super::call::{Call, Caller, Effect, WireRequest};
-use super::Error;
 use crate::base::{Bin, DeviceId, DeviceToken, TradePointId};
 
 /// What registers a device.
@@ -51,7 +51,8 @@ impl Call for RegisterDevice {
 
     fn read(data: Option<Value>) -> Result<RegisteredDevice, AnswerFault> {
         let text = Fields::of_data(data)?.text("DeviceToken")?;
-        let device_token = DeviceToken::parse(&text).map_err(|_| wrong("DeviceToken", Some(&Value::String(text))))?;
+        let device_token =
+            DeviceToken::parse(&text).map_err(|_| wrong("DeviceToken", Some(&Value::String(text))))?;
         Ok(RegisteredDevice { device_token })
     }
 }

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
+use super::Effect;
 use super::answer::AnswerFault;
 use super::codes::{self, CodeMeaning};
-use super::Effect;
 use crate::base::{Bin, Delivery, Explain, Fault};
 use crate::transport;
 
@@ -82,7 +82,11 @@ fn told(code: i64, message: Option<&str>) -> String {
         None => text.push_str(", which no document explains"),
     }
     if let Some(message) = message {
-        let _ = write!(text, " («{}»)", message.escape_debug().take(200).collect::<String>());
+        let _ = write!(
+            text,
+            " («{}»)",
+            message.escape_debug().take(200).collect::<String>()
+        );
     }
     text
 }
@@ -100,7 +104,9 @@ impl Error {
             },
             Self::Answer { .. } => Delivery::Unknown,
             Self::Transport { source, .. } => source.delivery(),
-            Self::NoDeviceToken { .. } | Self::NoTradePoint { .. } | Self::Unwritable { .. } => Delivery::NotSent,
+            Self::NoDeviceToken { .. } | Self::NoTradePoint { .. } | Self::Unwritable { .. } => {
+                Delivery::NotSent
+            }
         }
     }
 
@@ -108,9 +114,13 @@ impl Error {
     pub(super) fn may_pass(&self) -> bool {
         match self {
             Self::Refused { code, .. } => codes::meaning(*code).is_some_and(|meaning| meaning.read_may_pass),
-            Self::Answer { fault, http_status, .. } => {
-                matches!(fault, AnswerFault::Empty | AnswerFault::Html | AnswerFault::NotJson)
-                    && !(300..500).contains(http_status)
+            Self::Answer {
+                fault, http_status, ..
+            } => {
+                matches!(
+                    fault,
+                    AnswerFault::Empty | AnswerFault::Html | AnswerFault::NotJson
+                ) && !(300..500).contains(http_status)
             }
             Self::Transport { source, .. } => source.may_pass(),
             Self::NoDeviceToken { .. } | Self::NoTradePoint { .. } | Self::Unwritable { .. } => false,
@@ -137,7 +147,9 @@ impl Error {
 
     fn effect(&self) -> Option<Effect> {
         match self {
-            Self::Refused { effect, .. } | Self::Answer { effect, .. } | Self::Transport { effect, .. } => Some(*effect),
+            Self::Refused { effect, .. } | Self::Answer { effect, .. } | Self::Transport { effect, .. } => {
+                Some(*effect)
+            }
             Self::NoDeviceToken { .. } | Self::NoTradePoint { .. } | Self::Unwritable { .. } => None,
         }
     }
@@ -146,7 +158,9 @@ impl Error {
 impl Explain for Error {
     fn kind(&self) -> &'static str {
         match self {
-            Self::Refused { code, .. } => codes::meaning(*code).map_or("unknown_code", |meaning| meaning.kind),
+            Self::Refused { code, .. } => {
+                codes::meaning(*code).map_or("unknown_code", |meaning| meaning.kind)
+            }
             Self::Answer { fault, .. } => match fault {
                 AnswerFault::Empty => "empty_answer",
                 AnswerFault::Html => "html_answer",
@@ -164,7 +178,9 @@ impl Explain for Error {
     fn fault(&self) -> Fault {
         match self {
             Self::Refused { code, .. } => codes::meaning(*code).map_or(Fault::Kaspi, |meaning| meaning.fault),
-            Self::Answer { fault, http_status, .. } => match fault {
+            Self::Answer {
+                fault, http_status, ..
+            } => match fault {
                 AnswerFault::Html | AnswerFault::Empty if (300..500).contains(http_status) => Fault::Operator,
                 _ => Fault::Kaspi,
             },

@@ -93,6 +93,8 @@ impl Call for RefundPayment {
 
     fn read(data: Option<Value>) -> Result<RefundDone, AnswerFault> {
         let fields = Fields::of_data(data)?;
-        Ok(RefundDone { return_operation_id: fields.id("ReturnOperationId", ReturnOperationId::new)? })
+        Ok(RefundDone {
+            return_operation_id: fields.id("ReturnOperationId", ReturnOperationId::new)?,
+        })
     }
 }

@@ -3,9 +3,9 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use super::Error;
 use super::answer::{AnswerFault, Fields};
 use super::call::{self, Call, Caller, Effect, WireRequest};
-use super::Error;
 use crate::base::{Amount, Bin, PaymentId, PhoneNumber};
 
 /// An invoice to one customer.
@@ -61,6 +61,8 @@ impl Call for CreateRemotePayment {
 
     fn read(data: Option<Value>) -> Result<RemotePaymentCreated, AnswerFault> {
         let fields = Fields::of_data(data)?;
-        Ok(RemotePaymentCreated { payment_id: fields.id("QrPaymentId", PaymentId::new)? })
+        Ok(RemotePaymentCreated {
+            payment_id: fields.id("QrPaymentId", PaymentId::new)?,
+        })
     }
 }

@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn the_table() {
         use Delivery::{NotSent, Refused, Unknown};
-        use Effect::{Writes, Reads, SameAgain};
+        use Effect::{Reads, SameAgain, Writes};
         let again = |milliseconds| Next::Again(Duration::from_millis(milliseconds));
         for (effect, delivery, may_pass, made, expected) in [
             (Reads, NotSent, true, 1, again(200)),
@@ -88,7 +88,12 @@ mod tests {
             (Writes, Unknown, true, 1, Next::Stop),
             (Writes, Refused, true, 1, Next::Stop),
         ] {
-            let attempt = Attempt { effect, delivery, may_pass, made };
+            let attempt = Attempt {
+                effect,
+                delivery,
+                may_pass,
+                made,
+            };
             assert_eq!(next(attempt), expected, "{attempt:?}");
         }
     }

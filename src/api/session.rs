@@ -68,7 +68,11 @@ impl Api {
             effect: Effect::SameAgain,
             source,
         })?;
-        Ok(Session { channel, settings: self.settings, trade_point: None })
+        Ok(Session {
+            channel,
+            settings: self.settings,
+            trade_point: None,
+        })
     }
 }
 
@@ -80,7 +84,10 @@ impl Session {
     /// The merchant has no such trade point.
     pub fn at(mut self, trade_point: TradePointId) -> Result<Self, Error> {
         if !self.channel.has_trade_point(trade_point) {
-            return Err(Error::NoTradePoint { bin: self.bin(), trade_point });
+            return Err(Error::NoTradePoint {
+                bin: self.bin(),
+                trade_point,
+            });
         }
         self.trade_point = Some(trade_point);
         Ok(self)
@@ -188,9 +195,15 @@ impl Session {
                 Ok(output) => return Ok(output),
                 Err(error) => error,
             };
-            let attempt =
-                Attempt { effect: C::EFFECT, delivery: error.outcome(), may_pass: error.may_pass(), made };
-            let Next::Again(pause) = next(attempt) else { return Err(error) };
+            let attempt = Attempt {
+                effect: C::EFFECT,
+                delivery: error.outcome(),
+                may_pass: error.may_pass(),
+                made,
+            };
+            let Next::Again(pause) = next(attempt) else {
+                return Err(error);
+            };
             let pause = jittered(pause);
             if began.elapsed() + pause > REPEAT_WITHIN {
                 return Err(error);
@@ -216,10 +229,20 @@ impl Session {
             .send(request)
             .await
             .map_err(|source| Error::Transport { call, effect, source })?;
-        let foreign = |fault| Error::Answer { call, effect, http_status: reply.status, fault };
+        let foreign = |fault| Error::Answer {
+            call,
+            effect,
+            http_status: reply.status,
+            fault,
+        };
         match answer::read(&reply).map_err(foreign)? {
             Answer::Done(data) => C::read(data).map_err(foreign),
-            Answer::Refused { code, message } => Err(Error::Refused { call, effect, code, message }),
+            Answer::Refused { code, message } => Err(Error::Refused {
+                call,
+                effect,
+                code,
+                message,
+            }),
         }
     }
 }

@@ -5,9 +5,9 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use super::Error;
 use super::answer::{AnswerFault, Fields};
 use super::call::{Call, Caller, Effect, WireRequest};
-use super::Error;
 use crate::base::{Balance, PaymentId};
 
 /// Version of the status call; the other calls have one version only.
@@ -84,12 +84,17 @@ impl StatusWord {
     pub fn state(&self) -> PaymentState {
         match self.0.as_str() {
             "Processed" => PaymentState::Paid,
-            "Error" | "RemotePaymentCanceled" | "RemotePaymentExpired" | "RemotePaymentRejected" | "Expired" => {
-                PaymentState::Failed
-            }
-            "Creating" | "QrTokenCreated" | "QrTokenScanned" | "PaymentConfirmation" | "RemotePaymentCreated" | "Wait" => {
-                PaymentState::Pending
-            }
+            "Error"
+            | "RemotePaymentCanceled"
+            | "RemotePaymentExpired"
+            | "RemotePaymentRejected"
+            | "Expired" => PaymentState::Failed,
+            "Creating"
+            | "QrTokenCreated"
+            | "QrTokenScanned"
+            | "PaymentConfirmation"
+            | "RemotePaymentCreated"
+            | "Wait" => PaymentState::Pending,
             _ => PaymentState::Unknown,
         }
     }

@@ -3,9 +3,9 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use super::Error;
 use super::answer::{AnswerFault, Fields, wrong};
 use super::call::{Call, Caller, Effect, WireRequest};
-use super::Error;
 use crate::base::TradePointId;
 
 /// A trade point that the bank knows.
@@ -27,7 +27,10 @@ impl Call for TradePoints {
     const EFFECT: Effect = Effect::Reads;
 
     fn request(&self, caller: &Caller<'_>) -> Result<WireRequest, Error> {
-        Ok(WireRequest::get(&format!("/v01/partner/tradepoints/{}", caller.bin)))
+        Ok(WireRequest::get(&format!(
+            "/v01/partner/tradepoints/{}",
+            caller.bin
+        )))
     }
 
     fn read(data: Option<Value>) -> Result<Self::Output, AnswerFault> {

@@ -32,16 +32,37 @@ pub(super) struct Global {
     #[arg(long, global = true, value_name = "BIN", help_heading = "Global options")]
     pub(super) bin: Option<Bin>,
     /// Text for people, JSON for programs
-    #[arg(short, long, global = true, value_enum, default_value_t, value_name = "FORMAT", help_heading = "Global options")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT",
+        help_heading = "Global options"
+    )]
     pub(super) output: Output,
     /// Say more on standard error; twice for everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
     pub(super) verbose: u8,
     /// Keep warnings and progress to yourself
-    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Global options")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        conflicts_with = "verbose",
+        help_heading = "Global options"
+    )]
     pub(super) quiet: bool,
     /// Whether text is coloured
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", help_heading = "Global options")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        help_heading = "Global options"
+    )]
     pub(super) color: Color,
 }
 
@@ -98,7 +119,9 @@ pub(super) enum Command {
 #[derive(Debug, Subcommand)]
 pub(super) enum Payment {
     /// Send a customer an invoice
-    #[command(after_help = "Example: kaspi payment create --phone +77000000000 --amount 1500 --message 'Order 17'")]
+    #[command(
+        after_help = "Example: kaspi payment create --phone +77000000000 --amount 1500 --message 'Order 17'"
+    )]
     Create {
         /// The customer: +7, 7 or 8 and ten digits
         #[arg(long)]
@@ -256,8 +279,14 @@ mod tests {
             if command.has_subcommands() {
                 command.get_subcommands().for_each(|sub| check(sub, &path));
             } else {
-                let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-                assert!(help.contains("Example: kaspi "), "{path} has no example in its help");
+                let help = command
+                    .get_after_help()
+                    .map(ToString::to_string)
+                    .unwrap_or_default();
+                assert!(
+                    help.contains("Example: kaspi "),
+                    "{path} has no example in its help"
+                );
             }
         }
         check(&Cli::command(), "");

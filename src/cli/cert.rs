@@ -31,7 +31,11 @@ fn text(files: &[PathBuf], all: &[Inspected], paint: &Paint) -> String {
         lines.push(paint.strong(file.display()));
         for item in all.iter().filter(|item| &item.file == file) {
             lines.push(format!("  {}", item.kind.name()));
-            lines.extend(fields(item).into_iter().map(|(name, value)| format!("    {name:<12} {value}")));
+            lines.extend(
+                fields(item)
+                    .into_iter()
+                    .map(|(name, value)| format!("    {name:<12} {value}")),
+            );
             if let Some(hint) = &item.hint {
                 lines.push(format!("    {} {hint}", paint.hint("hint:")));
             }
@@ -53,7 +57,14 @@ fn fields(item: &Inspected) -> Vec<(&'static str, String)> {
             ("issuer", facts.issuer.clone()),
             ("serial", facts.serial.clone()),
             ("sha256", facts.sha256.clone()),
-            ("valid", format!("{} to {} ({days})", facts.not_before.date(), facts.not_after.date())),
+            (
+                "valid",
+                format!(
+                    "{} to {} ({days})",
+                    facts.not_before.date(),
+                    facts.not_after.date()
+                ),
+            ),
             ("key", facts.key.clone()),
             ("public key", facts.public_key_sha256.clone()),
         ]);

@@ -33,9 +33,14 @@ impl Exit {
             // the right question for a BIN that the configuration does not serve
             ("unknown_bin" | "mistyped_bin" | "no_trade_point", _) => Self::Configuration,
             // TLS failed, whoever has to act on it
-            ("certificate_refused" | "certificate_not_asked" | "server_not_trusted" | "html_answer" | "empty_answer", _) => {
-                Self::Network
-            }
+            (
+                "certificate_refused"
+                | "certificate_not_asked"
+                | "server_not_trusted"
+                | "html_answer"
+                | "empty_answer",
+                _,
+            ) => Self::Network,
             (_, Fault::Caller) => Self::Usage,
             (_, Fault::Operator) => Self::Configuration,
             (_, Fault::Network | Fault::Kaspi) => Self::Network,

@@ -15,20 +15,40 @@ pub(super) struct Failure {
 
 impl<E: Explain + Send + Sync + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self { exit: Exit::of(&error), error: Box::new(error), told: false }
+        Self {
+            exit: Exit::of(&error),
+            error: Box::new(error),
+            told: false,
+        }
     }
 }
 
 impl Failure {
     pub(super) fn from_io(what: impl Into<String>, source: io::Error) -> Self {
-        Plain { what: format!("{}: {source}", what.into()), kind: "io", source: Some(Box::new(source)) }.into()
+        Plain {
+            what: format!("{}: {source}", what.into()),
+            kind: "io",
+            source: Some(Box::new(source)),
+        }
+        .into()
     }
 
     /// A check or operation said no, and its report, which stands on standard output, tells why.
-    #[cfg_attr(not(feature = "sandbox"), expect(dead_code, reason = "the demo is the only check so far"))]
+    #[cfg_attr(
+        not(feature = "sandbox"),
+        expect(dead_code, reason = "the demo is the only check so far")
+    )]
     pub(super) fn said_no(what: impl Into<String>) -> Self {
-        let plain = Plain { what: what.into(), kind: "said_no", source: None };
-        Self { error: Box::new(plain), exit: Exit::SaidNo, told: true }
+        let plain = Plain {
+            what: what.into(),
+            kind: "said_no",
+            source: None,
+        };
+        Self {
+            error: Box::new(plain),
+            exit: Exit::SaidNo,
+            told: true,
+        }
     }
 }
 

@@ -15,7 +15,9 @@ pub(super) fn run(command: &Merchants, context: &Context<'_>) -> Result<(), Fail
     let app = context.open()?;
     let registry = app.transport().registry();
     for (folder, problem) in registry.unseated() {
-        context.report.warning(format!("`{}` is passed over: {problem}", folder.display()));
+        context
+            .report
+            .warning(format!("`{}` is passed over: {problem}", folder.display()));
     }
     let rows = registry.status();
     match command {
@@ -28,7 +30,9 @@ pub(super) fn run(command: &Merchants, context: &Context<'_>) -> Result<(), Fail
             let Some(row) = rows.iter().find(|row| row.bin == bin) else {
                 return Err(registry.unknown_bin(bin).into());
             };
-            context.report.result(|paint| sheet(row, paint), &SheetJson::of(row));
+            context
+                .report
+                .result(|paint| sheet(row, paint), &SheetJson::of(row));
         }
     }
     Ok(())
@@ -137,7 +141,12 @@ fn table(rows: &[MerchantStatus], paint: &Paint) -> String {
     if rows.is_empty() {
         return "no organisation is configured: make a folder named after its BIN in `certs_dir`".to_owned();
     }
-    let name_width = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(4).clamp(4, 32);
+    let name_width = rows
+        .iter()
+        .map(|row| row.name.chars().count())
+        .max()
+        .unwrap_or(4)
+        .clamp(4, 32);
     let mut lines = vec![paint.faint(format!(
         "{:<12}  {:<name_width$}  {:<8}  {:<12}  {:<16}  {:<10}  {:>6}  {:>3}  route",
         "BIN", "name", "state", "identity", "certificate", "not after", "days", "gen"
@@ -150,14 +159,21 @@ fn table(rows: &[MerchantStatus], paint: &Paint) -> String {
             MerchantState::Broken => paint.bad(state),
         };
         let name: String = row.name.chars().take(name_width).collect();
-        let days = row.days_left.map_or_else(|| "-".to_owned(), |days| days.to_string());
+        let days = row
+            .days_left
+            .map_or_else(|| "-".to_owned(), |days| days.to_string());
         lines.push(format!(
             "{:<12}  {name:<name_width$}  {state}  {:<12}  {:<16}  {:<10}  {days:>6}  {:>3}  {}",
             row.bin.to_string(),
             row.identity.map_or_else(|| "-".to_owned(), |bin| bin.to_string()),
-            row.facts.as_ref().map_or("-", |facts| facts.sha256.get(..16).unwrap_or("-")),
-            row.facts.as_ref().map_or_else(|| "-".to_owned(), |facts| facts.not_after.date().to_string()),
-            row.generation.map_or_else(|| "-".to_owned(), |number| number.to_string()),
+            row.facts
+                .as_ref()
+                .map_or("-", |facts| facts.sha256.get(..16).unwrap_or("-")),
+            row.facts
+                .as_ref()
+                .map_or_else(|| "-".to_owned(), |facts| facts.not_after.date().to_string()),
+            row.generation
+                .map_or_else(|| "-".to_owned(), |number| number.to_string()),
             row.route.map_or("-", route_word),
         ));
     }
@@ -191,15 +207,28 @@ fn sheet(row: &MerchantStatus, paint: &Paint) -> String {
         field("route", route_word(route).to_owned());
     }
     if let Some(owner) = row.identity {
-        field("identity", if owner == row.bin { "its own".to_owned() } else { format!("that of {owner}") });
+        field(
+            "identity",
+            if owner == row.bin {
+                "its own".to_owned()
+            } else {
+                format!("that of {owner}")
+            },
+        );
     }
     if let Some(facts) = &row.facts {
         field("subject", facts.subject.clone());
         field("issuer", facts.issuer.clone());
         field("serial", facts.serial.clone());
         field("sha256", facts.sha256.clone());
-        let days = row.days_left.map(|days| format!(" ({days} days left)")).unwrap_or_default();
-        field("valid", format!("{} to {}{days}", facts.not_before.date(), facts.not_after.date()));
+        let days = row
+            .days_left
+            .map(|days| format!(" ({days} days left)"))
+            .unwrap_or_default();
+        field(
+            "valid",
+            format!("{} to {}{days}", facts.not_before.date(), facts.not_after.date()),
+        );
         field("key", facts.key.clone());
     }
     if let Some(origin) = &row.opened_with {
@@ -210,7 +239,11 @@ fn sheet(row: &MerchantStatus, paint: &Paint) -> String {
     }
     for (index, (id, has_token)) in row.trade_points.iter().enumerate() {
         let id = id.map_or_else(|| "without number".to_owned(), |id| id.to_string());
-        let token = if *has_token { "has a device token" } else { "has no device token" };
+        let token = if *has_token {
+            "has a device token"
+        } else {
+            "has no device token"
+        };
         let default = if index == 0 { ", default" } else { "" };
         field("trade point", format!("{id}, {token}{default}"));
     }
@@ -220,6 +253,10 @@ fn sheet(row: &MerchantStatus, paint: &Paint) -> String {
             lines.push(format!("  {} {hint}", paint.hint("hint:")));
         }
     }
-    lines.extend(row.warnings.iter().map(|warning| format!("{} {warning}", paint.warning("warning:"))));
+    lines.extend(
+        row.warnings
+            .iter()
+            .map(|warning| format!("{} {warning}", paint.warning("warning:"))),
+    );
     lines.join("\n")
 }

@@ -3,13 +3,13 @@
 mod args;
 mod cert;
 mod context;
+#[cfg(feature = "sandbox")]
+mod demo;
 mod exit;
 mod failure;
 mod merchants;
 mod payment;
 mod report;
-#[cfg(feature = "sandbox")]
-mod demo;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod setup;
@@ -40,7 +40,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     report.start_log();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return report.failure(&Failure::from_io("the program cannot start its threads", error)),
+        Err(error) => {
+            return report.failure(&Failure::from_io("the program cannot start its threads", error));
+        }
     };
     match runtime.block_on(dispatch(cli, &report)) {
         Ok(()) => ExitCode::SUCCESS,

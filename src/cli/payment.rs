@@ -14,8 +14,19 @@ pub(super) async fn run(command: Payment, context: &Context<'_>) -> Result<(), F
     let app = context.open()?;
     let payments = app.payments();
     match command {
-        Payment::Create { phone, amount, message, trade_point } => {
-            let new = NewPayment { bin: context.bin(), trade_point, phone, amount, message };
+        Payment::Create {
+            phone,
+            amount,
+            message,
+            trade_point,
+        } => {
+            let new = NewPayment {
+                bin: context.bin(),
+                trade_point,
+                phone,
+                amount,
+                message,
+            };
             let created = payments.create(new).await?;
             let json = json!({
                 "payment_id": created.payment_id, "bin": created.bin, "amount": created.amount,
@@ -45,9 +56,14 @@ pub(super) async fn run(command: Payment, context: &Context<'_>) -> Result<(), F
                         PaymentState::Paid => paint.good(&status.status),
                         PaymentState::Failed => paint.bad(&status.status),
                         PaymentState::Pending => paint.strong(&status.status),
-                        PaymentState::Unknown => paint.warning(format!("{} (not a documented status)", status.status)),
+                        PaymentState::Unknown => {
+                            paint.warning(format!("{} (not a documented status)", status.status))
+                        }
                     };
-                    let amount = status.amount.map(|amount| format!(", {amount} tenge")).unwrap_or_default();
+                    let amount = status
+                        .amount
+                        .map(|amount| format!(", {amount} tenge"))
+                        .unwrap_or_default();
                     format!("payment {payment} (asked over BIN {bin}): {word}{amount}")
                 },
                 &json,
@@ -63,7 +79,10 @@ pub(super) async fn run(command: Payment, context: &Context<'_>) -> Result<(), F
             };
             context.report.result(
                 |paint| {
-                    let date = details.transaction_date.as_ref().map_or("an unknown date", KaspiTime::as_text);
+                    let date = details
+                        .transaction_date
+                        .as_ref()
+                        .map_or("an unknown date", KaspiTime::as_text);
                     format!(
                         "payment {}: {} tenge paid on {date}, {} tenge left to refund",
                         details.payment_id,
@@ -74,8 +93,17 @@ pub(super) async fn run(command: Payment, context: &Context<'_>) -> Result<(), F
                 &json,
             );
         }
-        Payment::Refund { payment, amount, trade_point } => {
-            let new = NewRefund { bin: context.bin(), trade_point, payment_id: payment, amount };
+        Payment::Refund {
+            payment,
+            amount,
+            trade_point,
+        } => {
+            let new = NewRefund {
+                bin: context.bin(),
+                trade_point,
+                payment_id: payment,
+                amount,
+            };
             let refunded = payments.refund(new).await?;
             let json = json!({
                 "payment_id": refunded.payment_id, "bin": refunded.bin, "amount": refunded.amount,

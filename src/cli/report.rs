@@ -1,5 +1,9 @@
 //! Everything that is printed: results on standard output, the rest on standard error.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the one file that prints")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is the one file that prints"
+)]
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -27,8 +31,13 @@ pub(super) enum Format {
 impl Format {
     /// What the arguments ask for, although they could not be read.
     pub(super) fn wanted_by(arguments: &[OsString]) -> Self {
-        let words: Vec<_> = arguments.iter().map(|argument| argument.to_string_lossy()).collect();
-        let joined = words.iter().any(|word| matches!(word.as_ref(), "-ojson" | "-o=json" | "--output=json"));
+        let words: Vec<_> = arguments
+            .iter()
+            .map(|argument| argument.to_string_lossy())
+            .collect();
+        let joined = words
+            .iter()
+            .any(|word| matches!(word.as_ref(), "-ojson" | "-o=json" | "--output=json"));
         let apart = words
             .windows(2)
             .any(|pair| matches!(pair, [option, value] if (option == "-o" || option == "--output") && value == "json"));
@@ -92,15 +101,25 @@ impl Report {
     }
 
     /// A line of progress that is part of the result.
-    #[cfg_attr(not(feature = "sandbox"), expect(dead_code, reason = "only the demo has steps so far"))]
+    #[cfg_attr(
+        not(feature = "sandbox"),
+        expect(dead_code, reason = "only the demo has steps so far")
+    )]
     pub(super) fn step(&self, held: bool, text: &str) {
         let paint = self.paint();
-        let mark = if held { paint.good("ok  ") } else { paint.bad("FAIL") };
+        let mark = if held {
+            paint.good("ok  ")
+        } else {
+            paint.bad("FAIL")
+        };
         self.line(&format!("{mark}  {text}"));
     }
 
     /// A line of JSON, whatever the format, at once.
-    #[cfg_attr(not(feature = "sandbox"), expect(dead_code, reason = "only the sandbox has a ready line so far"))]
+    #[cfg_attr(
+        not(feature = "sandbox"),
+        expect(dead_code, reason = "only the sandbox has a ready line so far")
+    )]
     pub(super) fn json_line(&self, json: &impl Serialize) {
         print_json(json);
         let _ = std::io::stdout().flush();
@@ -135,13 +154,22 @@ impl Report {
         let error = failure.error.as_ref();
         eprintln!("{} {error}", paint.bad("error:"));
         if failure.exit == Exit::Unknown {
-            eprintln!("  {}", paint.bad("the outcome is unknown: it may have happened, or not"));
+            eprintln!(
+                "  {}",
+                paint.bad("the outcome is unknown: it may have happened, or not")
+            );
         }
-        if let Some(message) = error.code().map(|code| format!("Kaspi's code {code}, kind `{}`", error.kind())) {
+        if let Some(message) = error
+            .code()
+            .map(|code| format!("Kaspi's code {code}, kind `{}`", error.kind()))
+        {
             eprintln!("  {message}");
         }
         if self.verbose > 0 && error.source().is_some() {
-            eprintln!("  because: {}", error.source().map(chain_text).unwrap_or_default());
+            eprintln!(
+                "  because: {}",
+                error.source().map(chain_text).unwrap_or_default()
+            );
         }
         if let Some(hint) = error.hint() {
             eprintln!("  {} {hint}", paint.hint("hint:"));
@@ -181,7 +209,9 @@ fn failure_json(failure: &Failure) -> Value {
 fn print_json(json: &impl Serialize) {
     let mut out = std::io::stdout().lock();
     // a reader that has gone away is no failure of the command
-    let _ = serde_json::to_writer(&mut out, json).map_err(std::io::Error::from).and_then(|()| writeln!(out));
+    let _ = serde_json::to_writer(&mut out, json)
+        .map_err(std::io::Error::from)
+        .and_then(|()| writeln!(out));
 }
 
 /// Help and version.
@@ -197,8 +227,14 @@ pub(super) fn usage_failure(error: &clap::Error, format: Format) -> ExitCode {
         }
         Format::Json => {
             let text = error.render().to_string();
-            let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-            print_json(&json!({ "error": { "kind": "usage", "message": message, "hint": "see `kaspi --help`" } }));
+            let message = text
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .trim_start_matches("error: ");
+            print_json(
+                &json!({ "error": { "kind": "usage", "message": message, "hint": "see `kaspi --help`" } }),
+            );
         }
     }
     ExitCode::from(Exit::Usage as u8)
@@ -233,6 +269,10 @@ impl Paint {
     }
 
     fn styled(&self, style: Style, text: impl Display) -> String {
-        if self.0 { format!("{}{text}{}", style.render(), style.render_reset()) } else { text.to_string() }
+        if self.0 {
+            format!("{}{text}{}", style.render(), style.render_reset())
+        } else {
+            text.to_string()
+        }
     }
 }

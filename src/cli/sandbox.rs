@@ -15,15 +15,26 @@ use crate::sandbox::{ClientAuth, Options, Sandbox, SandboxError, layout};
 pub(super) async fn run(command: Command, report: &Report) -> Result<(), Failure> {
     match command {
         Command::Init { dir, bins, ca } => init(&dir, &bins, ca, report),
-        Command::Run { dir, listen, control, strict } => serve(&dir, listen, control, strict, report).await,
+        Command::Run {
+            dir,
+            listen,
+            control,
+            strict,
+        } => serve(&dir, listen, control, strict, report).await,
     }
 }
 
 fn init(dir: &Path, bins: &[Bin], ca: Option<PathBuf>, report: &Report) -> Result<(), Failure> {
     for bin in bins.iter().filter(|bin| !bin.has_valid_control_digit()) {
-        report.warning(format!("the control digit of BIN `{bin}` is wrong; no real organisation has it"));
+        report.warning(format!(
+            "the control digit of BIN `{bin}` is wrong; no real organisation has it"
+        ));
     }
-    let wanted = layout::Init { bins: bins.iter().map(Bin::to_string).collect(), ca, ..layout::Init::default() };
+    let wanted = layout::Init {
+        bins: bins.iter().map(Bin::to_string).collect(),
+        ca,
+        ..layout::Init::default()
+    };
     layout::init(dir, &wanted).map_err(Unusable)?;
     let config = dir.join("kaspi.toml");
     report.result(

@@ -24,7 +24,13 @@ pub(super) async fn trade_points(context: &Context<'_>) -> Result<(), Failure> {
             }
             let lines: Vec<String> = points
                 .iter()
-                .map(|point| format!("{:>12}  {}", paint.strong(point.trade_point_id), point.trade_point_name))
+                .map(|point| {
+                    format!(
+                        "{:>12}  {}",
+                        paint.strong(point.trade_point_id),
+                        point.trade_point_name
+                    )
+                })
                 .collect();
             lines.join("\n")
         },
@@ -34,16 +40,28 @@ pub(super) async fn trade_points(context: &Context<'_>) -> Result<(), Failure> {
 }
 
 pub(super) async fn device(command: Device, context: &Context<'_>) -> Result<(), Failure> {
-    let Device::Register { device_id, trade_point, token_file, print_token } = command;
+    let Device::Register {
+        device_id,
+        trade_point,
+        token_file,
+        print_token,
+    } = command;
     let app = context.open()?;
     let session = app.api().session(context.bin())?;
-    let request = RegisterDevice { device_id: device_id.clone(), trade_point_id: trade_point };
+    let request = RegisterDevice {
+        device_id: device_id.clone(),
+        trade_point_id: trade_point,
+    };
     let registered = session.register_device(&request).await?;
     let mut json = json!({ "bin": session.bin(), "device_id": device_id, "trade_point_id": trade_point });
     let whereto = match &token_file {
         Some(file) => {
-            write_secret(file, &registered.device_token)
-                .map_err(|error| Failure::from_io(format!("the token cannot be written to `{}`", file.display()), error))?;
+            write_secret(file, &registered.device_token).map_err(|error| {
+                Failure::from_io(
+                    format!("the token cannot be written to `{}`", file.display()),
+                    error,
+                )
+            })?;
             json["token_file"] = json!(file);
             format!("its token is in {}", file.display())
         }
@@ -54,7 +72,11 @@ pub(super) async fn device(command: Device, context: &Context<'_>) -> Result<(),
     }
     context.report.result(
         |paint| {
-            format!("{} device {device_id} at trade point {trade_point} of BIN {}; {whereto}", paint.good("registered"), session.bin())
+            format!(
+                "{} device {device_id} at trade point {trade_point} of BIN {}; {whereto}",
+                paint.good("registered"),
+                session.bin()
+            )
         },
         &json,
     );
@@ -63,7 +85,11 @@ pub(super) async fn device(command: Device, context: &Context<'_>) -> Result<(),
 
 /// Readable to its owner only, from its first moment on; an existing file is not written over.
 fn write_secret(file: &Path, token: &DeviceToken) -> std::io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(file)?;
     writeln!(file, "{}", token.expose())?;
     file.sync_all()
 }

@@ -162,9 +162,9 @@ mod tests {
         let entry = |folder: &str| MerchantFolder {
             folder: PathBuf::from(folder),
             bin: Some(bin),
-            merchant: Err(ConfigError::NoIdentity {
+            merchant: Err(Arc::new(ConfigError::NoIdentity {
                 folder: PathBuf::from(folder),
-            }),
+            })),
             warnings: Vec::new(),
         };
         let mut found = vec![entry("/x/a"), entry("/x/b")];

@@ -11,11 +11,19 @@ const MAX_CHARACTERS: usize = 500;
 pub(super) fn with_operation(message: &str, operation: OperationId) -> Result<String, Error> {
     let characters = message.chars().count();
     if characters > MAX_CHARACTERS {
-        return Err(Error::MessageTooLong { operation, characters, limit: MAX_CHARACTERS });
+        return Err(Error::MessageTooLong {
+            operation,
+            characters,
+            limit: MAX_CHARACTERS,
+        });
     }
-    let printable: String =
-        message.chars().map(|character| if character.is_control() { ' ' } else { character }).collect();
-    Ok(format!("{} #{}", printable.trim(), operation.short()).trim_start().to_owned())
+    let printable: String = message
+        .chars()
+        .map(|character| if character.is_control() { ' ' } else { character })
+        .collect();
+    Ok(format!("{} #{}", printable.trim(), operation.short())
+        .trim_start()
+        .to_owned())
 }
 
 #[cfg(test)]
@@ -39,6 +47,9 @@ mod tests {
     #[test]
     fn a_page_is_no_message() {
         let error = with_operation(&"я".repeat(10_000), OperationId::new()).unwrap_err();
-        assert_eq!(error.to_string(), "a message has at most 500 characters, this one has 10000");
+        assert_eq!(
+            error.to_string(),
+            "a message has at most 500 characters, this one has 10000"
+        );
     }
 }

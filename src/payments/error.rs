@@ -65,15 +65,23 @@ impl Explain for Error {
 
     fn hint(&self) -> Option<String> {
         match (self, self.operation(), self.delivery()) {
-            (Self::Kaspi { operation: Some(operation), .. }, _, Some(Delivery::Unknown)) => Some(format!(
+            (
+                Self::Kaspi {
+                    operation: Some(operation),
+                    ..
+                },
+                _,
+                Some(Delivery::Unknown),
+            ) => Some(format!(
                 "do not send it again before a person has looked: search the Kaspi Pay app for `#{}`, and for a refund compare `kaspi payment details` with what was left before",
                 operation.short()
             )),
             (Self::Kaspi { source, .. }, ..) => source.hint(),
             (Self::MessageTooLong { .. }, ..) => Some("shorten it".to_owned()),
-            (Self::Lost { .. }, ..) => {
-                Some("this is a fault of this program: please report it, and treat the operation as unknown".to_owned())
-            }
+            (Self::Lost { .. }, ..) => Some(
+                "this is a fault of this program: please report it, and treat the operation as unknown"
+                    .to_owned(),
+            ),
         }
     }
 

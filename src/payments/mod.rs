@@ -99,13 +99,22 @@ impl Payments {
         let operation_id = OperationId::new();
         on_its_own_task(operation_id, async move {
             let comment = with_operation(&new.message, operation_id)?;
-            let session = session(&api, new.bin, new.trade_point)
-                .map_err(|source| Error::Kaspi { operation: Some(operation_id), source })?;
-            let request = CreateRemotePayment { amount: new.amount, phone: new.phone, comment };
+            let session = session(&api, new.bin, new.trade_point).map_err(|source| Error::Kaspi {
+                operation: Some(operation_id),
+                source,
+            })?;
+            let request = CreateRemotePayment {
+                amount: new.amount,
+                phone: new.phone,
+                comment,
+            };
             let created = session
                 .create_remote_payment(MoneyPermit::recorded(operation_id), &request)
                 .await
-                .map_err(|source| Error::Kaspi { operation: Some(operation_id), source })?;
+                .map_err(|source| Error::Kaspi {
+                    operation: Some(operation_id),
+                    source,
+                })?;
             Ok(CreatedPayment {
                 operation_id,
                 bin: session.bin(),
@@ -127,11 +136,19 @@ impl Payments {
         let api = self.api.clone();
         let operation_id = OperationId::new();
         on_its_own_task(operation_id, async move {
-            let failed = |source| Error::Kaspi { operation: Some(operation_id), source };
+            let failed = |source| Error::Kaspi {
+                operation: Some(operation_id),
+                source,
+            };
             let session = session(&api, new.bin, new.trade_point).map_err(failed)?;
-            let request = RefundPayment { payment_id: new.payment_id, amount: new.amount };
-            let done =
-                session.refund(MoneyPermit::recorded(operation_id), &request).await.map_err(failed)?;
+            let request = RefundPayment {
+                payment_id: new.payment_id,
+                amount: new.amount,
+            };
+            let done = session
+                .refund(MoneyPermit::recorded(operation_id), &request)
+                .await
+                .map_err(failed)?;
             Ok(Refunded {
                 operation_id,
                 bin: session.bin(),
@@ -150,7 +167,10 @@ impl Payments {
     /// Kaspi refuses, or no answer came.
     pub async fn status(&self, bin: Option<Bin>, payment: PaymentId) -> Result<(Bin, PaymentStatus), Error> {
         let session = session(&self.api, bin, None).map_err(read)?;
-        Ok((session.bin(), session.payment_status(payment).await.map_err(read)?))
+        Ok((
+            session.bin(),
+            session.payment_status(payment).await.map_err(read)?,
+        ))
     }
 
     /// What was paid and what is left to refund.
@@ -182,7 +202,10 @@ fn session(
 }
 
 fn read(source: crate::api::Error) -> Error {
-    Error::Kaspi { operation: None, source }
+    Error::Kaspi {
+        operation: None,
+        source,
+    }
 }
 
 /// A future that is dropped must not take a sent request with it.
@@ -190,5 +213,7 @@ async fn on_its_own_task<T: Send + 'static>(
     operation: OperationId,
     work: impl Future<Output = Result<T, Error>> + Send + 'static,
 ) -> Result<T, Error> {
-    tokio::spawn(work).await.unwrap_or_else(|source| Err(Error::Lost { operation, source }))
+    tokio::spawn(work)
+        .await
+        .unwrap_or_else(|source| Err(Error::Lost { operation, source }))
 }

@@ -52,8 +52,15 @@ pub(super) fn seats<K: Send + Sync + 'static>(
                 report: SeatReport::new(folder, spec),
             },
             Err(error) => {
-                let reason = RegistryError::Folder { bin, source: Arc::clone(error) };
-                Seat { merchant: Err(reason.clone()), slot: Err(reason.into()), report: SeatReport::broken(folder, bin) }
+                let reason = RegistryError::Folder {
+                    bin,
+                    source: Arc::clone(error),
+                };
+                Seat {
+                    merchant: Err(reason.clone()),
+                    slot: Err(reason.into()),
+                    report: SeatReport::broken(folder, bin),
+                }
             }
         };
         seats.insert(bin, seat);
@@ -75,20 +82,27 @@ fn find<K>(
     folders: &[MerchantFolder],
 ) -> Loaded<K> {
     if let Some(loaded) = identities.get(&owner) {
-        return loaded
-            .clone()
-            .map_err(|unusable| Unusable { error: unusable.error.told_of(borrower), ..unusable });
+        return loaded.clone().map_err(|unusable| Unusable {
+            error: unusable.error.told_of(borrower),
+            ..unusable
+        });
     }
     let named = folders.iter().find(|folder| folder.bin == Some(owner));
     // the owner's folder may be there and broken: then its own reason is the one that helps
     if let Some(Err(error)) = named.map(|folder| &folder.merchant) {
-        return Err(RegistryError::Folder { bin: borrower, source: Arc::clone(error) }.into());
+        return Err(RegistryError::Folder {
+            bin: borrower,
+            source: Arc::clone(error),
+        }
+        .into());
     }
     let borrower_folder = folders.iter().find(|folder| folder.bin == Some(borrower));
     Err(RegistryError::NoSuchOwner {
         bin: borrower,
         owner,
-        folder: borrower_folder.map(|folder| folder.folder.clone()).unwrap_or_default(),
+        folder: borrower_folder
+            .map(|folder| folder.folder.clone())
+            .unwrap_or_default(),
         exists: named.is_some(),
     }
     .into())
@@ -108,7 +122,10 @@ fn load_all<K: Send + Sync + 'static>(
             scope.spawn(|| {
                 while let Some(spec) = specs.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let slot = load_one(spec, provision, clock);
-                    loaded.lock().unwrap_or_else(PoisonError::into_inner).insert(spec.owner, slot);
+                    loaded
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .insert(spec.owner, slot);
                 }
             });
         }
@@ -123,13 +140,25 @@ fn load_one<K: Send + Sync + 'static>(
 ) -> Loaded<K> {
     let owner = spec.owner;
     let examination = identity::examine(spec, clock);
-    let unusable = |error| Unusable { error, facts: examination.facts.clone() };
+    let unusable = |error| Unusable {
+        error,
+        facts: examination.facts.clone(),
+    };
     let identity = examination
         .outcome
         .map(Arc::new)
         .map_err(|source| unusable(RegistryError::identity(owner, owner, source)))?;
-    let kit = provision
-        .provision(&identity)
-        .map_err(|source| unusable(RegistryError::Provision { bin: owner, owner, source: Arc::new(source) }))?;
-    Ok(Arc::new(Slot::new(Generation { number: 1, identity, loaded_at: clock.now(), kit })))
+    let kit = provision.provision(&identity).map_err(|source| {
+        unusable(RegistryError::Provision {
+            bin: owner,
+            owner,
+            source: Arc::new(source),
+        })
+    })?;
+    Ok(Arc::new(Slot::new(Generation {
+        number: 1,
+        identity,
+        loaded_at: clock.now(),
+        kit,
+    })))
 }

@@ -90,7 +90,11 @@ pub enum RegistryError {
 
 impl RegistryError {
     pub(crate) fn identity(bin: Bin, owner: Bin, source: IdentityError) -> Self {
-        Self::Identity { bin, owner, source: Arc::new(source) }
+        Self::Identity {
+            bin,
+            owner,
+            source: Arc::new(source),
+        }
     }
 
     /// The same reason, told of another BIN that acts with the same identity.
@@ -137,19 +141,25 @@ impl Explain for RegistryError {
                 [] => "add a folder named after the BIN to `certs_dir`".to_owned(),
                 bins => format!(
                     "name one with `--bin`, or set `default_bin`; configured: {}",
-                    bins.iter().take(8).map(Bin::to_string).collect::<Vec<_>>().join(", ")
+                    bins.iter()
+                        .take(8)
+                        .map(Bin::to_string)
+                        .collect::<Vec<_>>()
+                        .join(", ")
                 ),
             }),
             Self::UnknownBin { bin, .. } => Some(format!(
                 "`kaspi merchants list` shows the configured BINs; to add this one, make a folder `{bin}` in `certs_dir`"
             )),
-            Self::MistypedBin { .. } => Some("compare all 12 digits with the organisation's papers".to_owned()),
+            Self::MistypedBin { .. } => {
+                Some("compare all 12 digits with the organisation's papers".to_owned())
+            }
             Self::Inactive { .. } => Some("set `active = true` to serve it again".to_owned()),
             Self::Folder { source, .. } => source.hint(),
             Self::Identity { source, .. } => source.hint(),
-            Self::NoSuchOwner { .. } => {
-                Some("name a folder that holds certificate and key itself, or put them into this one".to_owned())
-            }
+            Self::NoSuchOwner { .. } => Some(
+                "name a folder that holds certificate and key itself, or put them into this one".to_owned(),
+            ),
             Self::Provision { .. } => None,
         }
     }

@@ -48,7 +48,9 @@ pub(crate) struct Slot<K> {
 
 impl<K> Slot<K> {
     pub(crate) fn new(first: Generation<K>) -> Self {
-        Self { current: ArcSwap::from_pointee(first) }
+        Self {
+            current: ArcSwap::from_pointee(first),
+        }
     }
 
     pub(crate) fn current(&self) -> Arc<Generation<K>> {

@@ -56,7 +56,10 @@ pub struct Pinned<K> {
 
 impl<K> Clone for Pinned<K> {
     fn clone(&self) -> Self {
-        Self { merchant: Arc::clone(&self.merchant), generation: Arc::clone(&self.generation) }
+        Self {
+            merchant: Arc::clone(&self.merchant),
+            generation: Arc::clone(&self.generation),
+        }
     }
 }
 
@@ -85,7 +88,9 @@ impl<K: Send + Sync + 'static> Registry<K> {
         let unseated = folders.into_iter().filter(|folder| folder.bin.is_none());
         Self {
             seats: ArcSwap::from_pointee(seats),
-            unseated: unseated.filter_map(|folder| Some((folder.folder, folder.merchant.err()?))).collect(),
+            unseated: unseated
+                .filter_map(|folder| Some((folder.folder, folder.merchant.err()?)))
+                .collect(),
             default_bin: config.default_bin,
             clock,
         }
@@ -101,7 +106,10 @@ impl<K: Send + Sync + 'static> Registry<K> {
         let seat = seats.get(&bin).ok_or_else(|| Self::unknown(bin, &seats))?;
         let merchant = seat.merchant.as_ref().map_err(Clone::clone)?;
         if !merchant.active {
-            return Err(RegistryError::Inactive { bin, folder: merchant.folder.clone() });
+            return Err(RegistryError::Inactive {
+                bin,
+                folder: merchant.folder.clone(),
+            });
         }
         let slot = seat.slot.as_ref().map_err(|unusable| unusable.error.clone())?;
         let generation = slot.current();
@@ -109,7 +117,10 @@ impl<K: Send + Sync + 'static> Registry<K> {
             .identity
             .check_valid_at(self.clock.now())
             .map_err(|source| RegistryError::identity(bin, generation.identity.owner(), source))?;
-        Ok(Pinned { merchant: Arc::clone(merchant), generation })
+        Ok(Pinned {
+            merchant: Arc::clone(merchant),
+            generation,
+        })
     }
 
     /// The BIN to use where a caller named one, or none.
@@ -118,7 +129,9 @@ impl<K: Send + Sync + 'static> Registry<K> {
     ///
     /// None was named and `default_bin` is not configured: a BIN is never guessed.
     pub fn bin_or_default(&self, named: Option<Bin>) -> Result<Bin, RegistryError> {
-        named.or(self.default_bin).ok_or_else(|| RegistryError::NoBin { configured: self.bins() })
+        named.or(self.default_bin).ok_or_else(|| RegistryError::NoBin {
+            configured: self.bins(),
+        })
     }
 
     /// The BIN for calls that name none, where one is configured.
@@ -152,14 +165,20 @@ impl<K: Send + Sync + 'static> Registry<K> {
     pub fn status(&self) -> Vec<MerchantStatus> {
         let now = self.clock.now();
         let seats = self.seats.load();
-        let mut rows: Vec<MerchantStatus> = seats.iter().map(|(bin, seat)| status::of(*bin, seat, now)).collect();
+        let mut rows: Vec<MerchantStatus> = seats
+            .iter()
+            .map(|(bin, seat)| status::of(*bin, seat, now))
+            .collect();
         rows.sort_unstable_by_key(|row| row.bin);
         rows
     }
 
     fn unknown(bin: Bin, seats: &HashMap<Bin, Seat<K>>) -> RegistryError {
         if bin.has_valid_control_digit() {
-            RegistryError::UnknownBin { bin, configured: seats.len() }
+            RegistryError::UnknownBin {
+                bin,
+                configured: seats.len(),
+            }
         } else {
             RegistryError::MistypedBin { bin }
         }

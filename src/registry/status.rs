@@ -108,7 +108,12 @@ pub(super) fn of<K>(bin: Bin, seat: &Seat<K>, now: OffsetDateTime) -> MerchantSt
     let generation = seat.slot.as_ref().ok().map(|slot| slot.current());
     let mut warnings = report.warnings;
     let unusable = seat.slot.as_ref().err();
-    let mut problem = seat.merchant.as_ref().err().or(unusable.map(|unusable| &unusable.error)).cloned();
+    let mut problem = seat
+        .merchant
+        .as_ref()
+        .err()
+        .or(unusable.map(|unusable| &unusable.error))
+        .cloned();
     let mut facts = unusable.and_then(|unusable| unusable.facts.clone());
     if let Some(generation) = &generation {
         facts = Some(generation.identity.facts().clone());
@@ -132,11 +137,17 @@ pub(super) fn of<K>(bin: Bin, seat: &Seat<K>, now: OffsetDateTime) -> MerchantSt
         facts,
         generation: generation.as_ref().map(|generation| generation.number),
         loaded_at: generation.as_ref().map(|generation| generation.loaded_at),
-        opened_with: generation.as_ref().and_then(|generation| generation.identity.opened_with().cloned()),
+        opened_with: generation
+            .as_ref()
+            .and_then(|generation| generation.identity.opened_with().cloned()),
         route: report.route,
         folder: report.folder,
         trade_points: merchant.map_or_else(Vec::new, |merchant| {
-            merchant.trade_points().iter().map(|point| (point.id, point.device_token.is_some())).collect()
+            merchant
+                .trade_points()
+                .iter()
+                .map(|point| (point.id, point.device_token.is_some()))
+                .collect()
         }),
         warnings,
         problem: problem.map(Arc::new),

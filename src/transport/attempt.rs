@@ -32,23 +32,37 @@ pub(super) struct Limits {
 
 pub(super) async fn send(pool: &Pool, request: Request) -> Result<Reply, Error> {
     let started = Instant::now();
-    let target = pool.base_url.authority().map(ToString::to_string).unwrap_or_default();
+    let target = pool
+        .base_url
+        .authority()
+        .map(ToString::to_string)
+        .unwrap_or_default();
     let mut request = http_request(&pool.base_url, request)?;
     let mut captured = capture_connection(&mut request);
 
     let limits = pool.limits;
-    let head = head(pool.client.request(request), &mut captured, started, limits, &target).await?;
+    let head = head(
+        pool.client.request(request),
+        &mut captured,
+        started,
+        limits,
+        &target,
+    )
+    .await?;
 
     let state = state_of(&captured);
     let (parts, body) = head.into_parts();
-    let body = timeout_at(started + limits.total, Limited::new(body, MAX_ANSWER_BYTES).collect())
-        .await
-        .map_err(|_| {
-            Error::timed_out(Phase::Total, limits.total, Delivery::Unknown, &target)
-                .on(state.as_ref().map(|state| state.facts.clone()))
-        })?
-        .map_err(|error| classify::body(error, state.as_ref(), &target))?
-        .to_bytes();
+    let body = timeout_at(
+        started + limits.total,
+        Limited::new(body, MAX_ANSWER_BYTES).collect(),
+    )
+    .await
+    .map_err(|_| {
+        Error::timed_out(Phase::Total, limits.total, Delivery::Unknown, &target)
+            .on(state.as_ref().map(|state| state.facts.clone()))
+    })?
+    .map_err(|error| classify::body(error, state.as_ref(), &target))?
+    .to_bytes();
     Ok(Reply {
         status: parts.status.as_u16(),
         headers: parts.headers,
@@ -59,8 +73,12 @@ pub(super) async fn send(pool: &Pool, request: Request) -> Result<Reply, Error> 
 
 fn http_request(base: &Uri, request: Request) -> Result<HttpRequest<Full<Bytes>>, Error> {
     let unusable = |error: http::Error| {
-        Error::new(Failure::BadRequest, Delivery::NotSent, format!("the request cannot be written: {error}"))
-            .caused_by(error)
+        Error::new(
+            Failure::BadRequest,
+            Delivery::NotSent,
+            format!("the request cannot be written: {error}"),
+        )
+        .caused_by(error)
     };
     let below = format!("{}{}", base.path().trim_end_matches('/'), request.path_and_query);
     let uri = Uri::builder()
@@ -112,9 +130,16 @@ enum Ended {
 
 fn given_up(state: Option<Arc<ConnectionState>>, limits: Limits, target: &str) -> Error {
     let facts = state.as_ref().map(|state| state.facts.clone());
-    let alert = state.as_ref().and_then(|state| state.alert()).filter(|alert| alert.is_about_our_certificate());
+    let alert = state
+        .as_ref()
+        .and_then(|state| state.alert())
+        .filter(|alert| alert.is_about_our_certificate());
     if let (Some(alert), Some(state)) = (alert, &state) {
-        let delivery = if state.has_answered() { Delivery::Unknown } else { Delivery::NotSent };
+        let delivery = if state.has_answered() {
+            Delivery::Unknown
+        } else {
+            Delivery::NotSent
+        };
         return classify::identity_refused(alert, delivery, target).on(facts);
     }
     let (phase, limit) = if limits.first_byte < limits.total {
@@ -123,13 +148,21 @@ fn given_up(state: Option<Arc<ConnectionState>>, limits: Limits, target: &str) -
         (Phase::Total, limits.total)
     };
     // a request that never got a connection cannot have left
-    let delivery = if state.is_none() { Delivery::NotSent } else { Delivery::Unknown };
+    let delivery = if state.is_none() {
+        Delivery::NotSent
+    } else {
+        Delivery::Unknown
+    };
     Error::timed_out(phase, limit, delivery, target).on(facts)
 }
 
 /// Ends once the request's connection has been ended by an alert; never, where it is not.
 async fn refused(captured: &mut CaptureConnection) {
-    let state = captured.wait_for_connection_metadata().await.as_ref().and_then(extract);
+    let state = captured
+        .wait_for_connection_metadata()
+        .await
+        .as_ref()
+        .and_then(extract);
     match state {
         Some(state) => {
             state.alerted().await;

@@ -51,27 +51,58 @@ pub(super) fn request(error: legacy::Error, state: Option<&Arc<ConnectionState>>
     let facts = state.map(|state| state.facts.clone());
     let alert = received_alert(&error).or_else(|| state.and_then(|state| state.alert()));
     let fresh = state.is_some_and(|state| !state.has_answered());
-    let unstarted = chain(&error)
-        .any(|cause| cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled));
+    let unstarted = chain(&error).any(|cause| {
+        cause
+            .downcast_ref::<hyper::Error>()
+            .is_some_and(hyper::Error::is_canceled)
+    });
 
     if let Some(alert) = alert.filter(|alert| alert.is_about_our_certificate()) {
-        let delivery = if fresh || unstarted { Delivery::NotSent } else { Delivery::Unknown };
-        return identity_refused(alert, delivery, target).on(facts).caused_by(error);
+        let delivery = if fresh || unstarted {
+            Delivery::NotSent
+        } else {
+            Delivery::Unknown
+        };
+        return identity_refused(alert, delivery, target)
+            .on(facts)
+            .caused_by(error);
     }
-    let delivery = if unstarted || error.is_connect() { Delivery::NotSent } else { Delivery::Unknown };
-    let (failure, message) = match innermost(&error) {
-        Innermost::NotHttp(why) => (Failure::Protocol, format!("`{target}` answered something that is not HTTP: {why}")),
-        Innermost::Ended(why) => (Failure::Closed, format!("the connection to `{target}` ended before the answer: {why}")),
+    let delivery = if unstarted || error.is_connect() {
+        Delivery::NotSent
+    } else {
+        Delivery::Unknown
     };
-    Error::new(failure, delivery, message).with_alert(alert).on(facts).caused_by(error)
+    let (failure, message) = match innermost(&error) {
+        Innermost::NotHttp(why) => (
+            Failure::Protocol,
+            format!("`{target}` answered something that is not HTTP: {why}"),
+        ),
+        Innermost::Ended(why) => (
+            Failure::Closed,
+            format!("the connection to `{target}` ended before the answer: {why}"),
+        ),
+    };
+    Error::new(failure, delivery, message)
+        .with_alert(alert)
+        .on(facts)
+        .caused_by(error)
 }
 
 /// An answer whose body broke off. Its head had come, so the request had arrived.
-pub(super) fn body(error: Box<dyn StdError + Send + Sync>, state: Option<&Arc<ConnectionState>>, target: &str) -> Error {
+pub(super) fn body(
+    error: Box<dyn StdError + Send + Sync>,
+    state: Option<&Arc<ConnectionState>>,
+    target: &str,
+) -> Error {
     let facts = state.map(|state| state.facts.clone());
     if chain(error.as_ref()).any(|cause| cause.is::<http_body_util::LengthLimitError>()) {
-        let message = format!("the answer of `{target}` is longer than {} bytes", super::MAX_ANSWER_BYTES);
-        return Error::new(Failure::TooLarge, Delivery::Unknown, message).on(facts).caused_by(error);
+        let message = format!(
+            "the answer of `{target}` is longer than {} bytes",
+            super::MAX_ANSWER_BYTES
+        );
+        return Error::new(Failure::TooLarge, Delivery::Unknown, message)
+            .on(facts)
+            .caused_by(error);
     }
     let message = format!("the answer of `{target}` broke off: {}", deepest(error.as_ref()));
     Error::new(Failure::Closed, Delivery::Unknown, message)
@@ -89,10 +120,14 @@ pub(super) fn identity_refused(alert: Alert, delivery: Delivery, target: &str) -
 fn no_connection(error: &ConnectError, target: &str) -> Error {
     let not_sent = |failure, message| Error::new(failure, Delivery::NotSent, message);
     match error {
-        ConnectError::TimedOut { phase, limit } => Error::timed_out(*phase, *limit, Delivery::NotSent, target),
+        ConnectError::TimedOut { phase, limit } => {
+            Error::timed_out(*phase, *limit, Delivery::NotSent, target)
+        }
         ConnectError::NotAsked => not_sent(
             Failure::IdentityNotAsked,
-            format!("`{target}` asked for no client certificate, so nothing was sent: the call would have left without identity"),
+            format!(
+                "`{target}` asked for no client certificate, so nothing was sent: the call would have left without identity"
+            ),
         ),
         ConnectError::Tcp { proxied, source } => no_tcp(source.as_ref(), *proxied, target),
         ConnectError::Tls { source } => no_tls(source.as_ref(), target),
@@ -105,9 +140,18 @@ fn no_tcp(error: &(dyn StdError + 'static), proxied: bool, target: &str) -> Erro
         return not_sent(Failure::Resolve, unresolved.to_string());
     }
     if !proxied {
-        return not_sent(Failure::Connect, format!("no connection to `{target}`: {}", deepest(error)));
+        return not_sent(
+            Failure::Connect,
+            format!("no connection to `{target}`: {}", deepest(error)),
+        );
     }
-    not_sent(Failure::Proxy, format!("the proxy did not let us through to `{target}`: {}", deepest(error)))
+    not_sent(
+        Failure::Proxy,
+        format!(
+            "the proxy did not let us through to `{target}`: {}",
+            deepest(error)
+        ),
+    )
 }
 
 fn no_tls(error: &(dyn StdError + 'static), target: &str) -> Error {
@@ -130,7 +174,10 @@ fn no_tls(error: &(dyn StdError + 'static), target: &str) -> Error {
         ),
         None => not_sent(
             Failure::Tls(RefusedBy::Nobody),
-            format!("the connection to `{target}` ended in the TLS handshake: {}", deepest(error)),
+            format!(
+                "the connection to `{target}` ended in the TLS handshake: {}",
+                deepest(error)
+            ),
         ),
     }
 }
@@ -150,11 +197,21 @@ enum Innermost {
 
 fn innermost(error: &(dyn StdError + 'static)) -> Innermost {
     let why = deepest(error);
-    let parse = chain(error).any(|cause| cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse));
-    if parse { Innermost::NotHttp(why) } else { Innermost::Ended(why) }
+    let parse = chain(error).any(|cause| {
+        cause
+            .downcast_ref::<hyper::Error>()
+            .is_some_and(hyper::Error::is_parse)
+    });
+    if parse {
+        Innermost::NotHttp(why)
+    } else {
+        Innermost::Ended(why)
+    }
 }
 
 /// The text of the last cause, which is the one that says something.
 fn deepest(error: &(dyn StdError + 'static)) -> String {
-    chain(error).last().map_or_else(|| error.to_string(), ToString::to_string)
+    chain(error)
+        .last()
+        .map_or_else(|| error.to_string(), ToString::to_string)
 }

@@ -40,14 +40,21 @@ pub(super) enum ConnectError {
     #[error("the TLS handshake failed: {source}")]
     Tls { source: BoxError },
     #[error("no end of the {phase} within {limit:?}")]
-    TimedOut { phase: Phase, limit: std::time::Duration },
+    TimedOut {
+        phase: Phase,
+        limit: std::time::Duration,
+    },
     #[error("the server asked for no client certificate")]
     NotAsked,
 }
 
 impl Connector {
     pub(super) fn new(way: Way, tls: ClientConfig, limits: Timeouts) -> Self {
-        Self { way, tls: Arc::new(tls), limits }
+        Self {
+            way,
+            tls: Arc::new(tls),
+            limits,
+        }
     }
 }
 
@@ -65,9 +72,17 @@ impl Service<Uri> for Connector {
         Box::pin(async move {
             let tcp = timeout(limits.connect, way.connect(to.clone()))
                 .await
-                .map_err(|_| ConnectError::TimedOut { phase: Phase::Connect, limit: limits.connect })?
-                .map_err(|source| ConnectError::Tcp { proxied: way.is_proxied(), source })?;
-            ASKED.scope(Cell::new(false), handshake(tcp, to, tls, limits)).await
+                .map_err(|_| ConnectError::TimedOut {
+                    phase: Phase::Connect,
+                    limit: limits.connect,
+                })?
+                .map_err(|source| ConnectError::Tcp {
+                    proxied: way.is_proxied(),
+                    source,
+                })?;
+            ASKED
+                .scope(Cell::new(false), handshake(tcp, to, tls, limits))
+                .await
         })
     }
 }
@@ -81,7 +96,10 @@ async fn handshake(
     let mut https = HttpsConnector::from((Established(Some(tcp)), tls));
     let stream = timeout(limits.tls, https.call(to))
         .await
-        .map_err(|_| ConnectError::TimedOut { phase: Phase::Tls, limit: limits.tls })?
+        .map_err(|_| ConnectError::TimedOut {
+            phase: Phase::Tls,
+            limit: limits.tls,
+        })?
         .map_err(|source| ConnectError::Tls { source })?;
     let connection = Connection::new(stream).ok_or_else(|| ConnectError::Tls {
         source: "the address is not https".into(),
@@ -107,6 +125,10 @@ impl Service<Uri> for Established {
     }
 
     fn call(&mut self, _: Uri) -> Self::Future {
-        ready(self.0.take().ok_or_else(|| io::Error::other("the connection was already used")))
+        ready(
+            self.0
+                .take()
+                .ok_or_else(|| io::Error::other("the connection was already used")),
+        )
     }
 }

@@ -95,7 +95,9 @@ pub(super) struct Connection {
 impl Connection {
     /// None where the stream is not encrypted.
     pub(super) fn new(stream: MaybeHttpsStream<TokioIo<TcpStream>>) -> Option<Self> {
-        let MaybeHttpsStream::Https(tls) = stream else { return None };
+        let MaybeHttpsStream::Https(tls) = stream else {
+            return None;
+        };
         let tls = tls.into_inner();
         let (_, session) = tls.get_ref();
         let facts = ConnectionFacts {
@@ -112,7 +114,10 @@ impl Connection {
             alert: Mutex::new(None),
             alerted: Notify::new(),
         };
-        Some(Self { tls, state: Arc::new(state) })
+        Some(Self {
+            tls,
+            state: Arc::new(state),
+        })
     }
 
     pub(super) fn facts(&self) -> &ConnectionFacts {
@@ -129,14 +134,20 @@ impl Connection {
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").field("state", &self.state).finish_non_exhaustive()
+        f.debug_struct("Connection")
+            .field("state", &self.state)
+            .finish_non_exhaustive()
     }
 }
 
 impl HyperConnection for Connection {
     fn connected(&self) -> Connected {
         let connected = Connected::new().extra(Arc::clone(&self.state));
-        if self.state.facts.http2 { connected.negotiated_h2() } else { connected }
+        if self.state.facts.http2 {
+            connected.negotiated_h2()
+        } else {
+            connected
+        }
     }
 }
 

@@ -162,7 +162,14 @@ impl fmt::Debug for Alert {
 
 impl Error {
     pub(super) fn new(failure: Failure, delivery: Delivery, message: String) -> Self {
-        Self(Box::new(Inner { failure, delivery, message, alert: None, connection: None, source: None }))
+        Self(Box::new(Inner {
+            failure,
+            delivery,
+            message,
+            alert: None,
+            connection: None,
+            source: None,
+        }))
     }
 
     pub(super) fn unroutable(reason: RegistryError) -> Self {
@@ -286,7 +293,9 @@ impl Explain for Error {
         match self.0.failure {
             Failure::Unroutable => self.refused_by_registry().map_or(Fault::Us, Explain::fault),
             Failure::BadRequest => Fault::Us,
-            Failure::Tls(RefusedBy::Us) | Failure::IdentityRefused | Failure::IdentityNotAsked => Fault::Operator,
+            Failure::Tls(RefusedBy::Us) | Failure::IdentityRefused | Failure::IdentityNotAsked => {
+                Fault::Operator
+            }
             Failure::Protocol | Failure::TooLarge => Fault::Kaspi,
             _ => Fault::Network,
         }

@@ -40,7 +40,9 @@ pub struct Transport {
 
 impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Transport").field("registry", &self.registry).finish()
+        f.debug_struct("Transport")
+            .field("registry", &self.registry)
+            .finish()
     }
 }
 
@@ -51,10 +53,16 @@ impl Transport {
     ///
     /// The file of trusted certificate authorities cannot be used. A broken BIN is no error here:
     /// calls for it fail with the reason.
-    pub fn new(config: &Config, folders: Vec<MerchantFolder>, clock: Arc<dyn Clock>) -> Result<Self, IdentityError> {
+    pub fn new(
+        config: &Config,
+        folders: Vec<MerchantFolder>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, IdentityError> {
         let outfitter = Outfitter::new(&config.kaspi)?;
         let registry = Registry::load(config, folders, &outfitter, clock);
-        Ok(Self { registry: Arc::new(registry) })
+        Ok(Self {
+            registry: Arc::new(registry),
+        })
     }
 
     /// Who is configured, and how each stands.
@@ -90,7 +98,10 @@ impl Outfitter {
         for warning in &trust.warnings {
             tracing::warn!("{warning}");
         }
-        Ok(Self { roots: trust.roots, settings: settings.clone() })
+        Ok(Self {
+            roots: trust.roots,
+            settings: settings.clone(),
+        })
     }
 }
 

@@ -27,7 +27,9 @@ pub struct Pool {
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pool").field("base_url", &self.base_url).finish_non_exhaustive()
+        f.debug_struct("Pool")
+            .field("base_url", &self.base_url)
+            .finish_non_exhaustive()
     }
 }
 
@@ -45,7 +47,10 @@ impl Pool {
         Ok(Self {
             client,
             base_url: settings.base_url.clone(),
-            limits: Limits { first_byte: limits.first_byte, total: limits.total },
+            limits: Limits {
+                first_byte: limits.first_byte,
+                total: limits.total,
+            },
         })
     }
 

@@ -29,11 +29,17 @@ pub(super) enum Way {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ProxyError {
     #[error("the address of the proxy `{host}:{port}` is not usable: {source}")]
-    Address { host: String, port: u16, source: http::Error },
+    Address {
+        host: String,
+        port: u16,
+        source: http::Error,
+    },
     #[error("the proxy's password is not text, which SOCKS5 needs here")]
     Password,
     #[error("the proxy's credentials cannot stand in a header: {source}")]
-    Header { source: http::header::InvalidHeaderValue },
+    Header {
+        source: http::header::InvalidHeaderValue,
+    },
 }
 
 impl Way {
@@ -42,14 +48,20 @@ impl Way {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(connect_timeout));
-        let Some(proxy) = proxy else { return Ok(Self::Direct(tcp)) };
+        let Some(proxy) = proxy else {
+            return Ok(Self::Direct(tcp));
+        };
 
         let address = Uri::builder()
             .scheme("http")
             .authority(format!("{}:{}", proxy.host, proxy.port))
             .path_and_query("/")
             .build()
-            .map_err(|source| ProxyError::Address { host: proxy.host.clone(), port: proxy.port, source })?;
+            .map_err(|source| ProxyError::Address {
+                host: proxy.host.clone(),
+                port: proxy.port,
+                source,
+            })?;
         Ok(match proxy.scheme {
             ProxyScheme::Http => {
                 let tunnel = Tunnel::new(address, tcp);

@@ -36,7 +36,10 @@ impl Service<Name> for Resolver {
             let name = name.as_str().to_owned();
             match tokio::net::lookup_host((name.as_str(), 0)).await {
                 Ok(addresses) => Ok(addresses.collect::<Vec<_>>().into_iter()),
-                Err(source) => Err(ResolveError { name: name.clone(), source }),
+                Err(source) => Err(ResolveError {
+                    name: name.clone(),
+                    source,
+                }),
             }
         })
     }

@@ -7,7 +7,10 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use rustls::client::{ClientSessionMemoryCache, ClientSessionStore, ResolvesClientCert, Resumption, Tls12ClientSessionValue, Tls13ClientSessionValue};
+use rustls::client::{
+    ClientSessionMemoryCache, ClientSessionStore, ResolvesClientCert, Resumption, Tls12ClientSessionValue,
+    Tls13ClientSessionValue,
+};
 use rustls::crypto::{CryptoProvider, SupportedKxGroup, aws_lc_rs};
 use rustls::pki_types::ServerName;
 use rustls::sign::{CertifiedKey, Signer, SigningKey};
@@ -31,7 +34,10 @@ pub(super) fn client_config(
     roots: &Arc<RootCertStore>,
     key_exchange: KeyExchange,
 ) -> Result<ClientConfig, rustls::Error> {
-    let provider = CryptoProvider { kx_groups: groups(key_exchange), ..aws_lc_rs::default_provider() };
+    let provider = CryptoProvider {
+        kx_groups: groups(key_exchange),
+        ..aws_lc_rs::default_provider()
+    };
     let certified = CertifiedKey::new(
         identity.chain().to_vec(),
         Arc::new(NeverAnonymousKey(identity.signing_key())),
@@ -80,7 +86,11 @@ struct NeverAnonymousKey(Arc<dyn SigningKey>);
 
 impl SigningKey for NeverAnonymousKey {
     fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
-        self.0.choose_scheme(offered).or_else(|| Some(Box::new(NoCommonScheme { offered: offered.to_vec() })))
+        self.0.choose_scheme(offered).or_else(|| {
+            Some(Box::new(NoCommonScheme {
+                offered: offered.to_vec(),
+            }))
+        })
     }
 
     fn algorithm(&self) -> SignatureAlgorithm {

@@ -16,7 +16,11 @@ pub(super) async fn run(options: Demo, report: &Report) -> Result<(), Failure> {
     let mut tale = Tale::new(report);
     let seen = scene::play(&mut tale, folder.path()).await;
     tale.end(&seen, folder.kept());
-    if tale.went_well() { Ok(()) } else { Err(Failure::said_no("a step of the demo did not hold")) }
+    if tale.went_well() {
+        Ok(())
+    } else {
+        Err(Failure::said_no("a step of the demo did not hold"))
+    }
 }
 
 /// Where the demo's files are: gone with it, unless they are to be kept.

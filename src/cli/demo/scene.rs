@@ -27,13 +27,21 @@ struct Actor {
 type Step<T> = Result<(T, Held), Broken>;
 
 fn held<T>(value: T, text: impl Into<String>, facts: serde_json::Value) -> Step<T> {
-    Ok((value, Held { text: text.into(), facts }))
+    Ok((
+        value,
+        Held {
+            text: text.into(),
+            facts,
+        },
+    ))
 }
 
 /// Plays the scene in a folder, and gives what the server saw of it, as far as it came.
 pub(super) async fn play(tale: &mut Tale<'_>, folder: &Path) -> Vec<Seen> {
     let started = start_kaspi(folder).await;
-    let Some(sandbox) = tale.tell("sandbox", started) else { return Vec::new() };
+    let Some(sandbox) = tale.tell("sandbox", started) else {
+        return Vec::new();
+    };
     // the tale tells itself of a step that does not hold; what the server saw is wanted all the same
     let _ = play_against(tale, folder, &sandbox).await;
     let seen = seen::count(&sandbox.requests());
@@ -53,7 +61,10 @@ async fn play_against(tale: &mut Tale<'_>, folder: &Path, sandbox: &Sandbox) -> 
     tale.tell("pay", pay(sandbox, payments, first, first_payment).await)?;
     tale.tell("pay", pay(sandbox, payments, second, second_payment).await)?;
     tale.tell("refund", refund(payments, first, first_payment, "500").await)?;
-    tale.tell("wrong_bin", wrong_bin(payments, first, second, first_payment).await)?;
+    tale.tell(
+        "wrong_bin",
+        wrong_bin(payments, first, second, first_payment).await,
+    )?;
     tale.tell("unknown_bin", unknown_bin(sandbox, payments).await)?;
     tale.tell("seen", seen_apart(sandbox, &actors))
 }
@@ -62,7 +73,10 @@ async fn start_kaspi(folder: &Path) -> Step<Sandbox> {
     layout::init(folder, &layout::Init::default()).map_err(Unusable)?;
     let options = Options::from_dir(folder).map_err(Unusable)?;
     let sandbox = Sandbox::start(options).await.map_err(Unusable)?;
-    let text = format!("a simulated Kaspi listens on {} and has issued a certificate to each of two BINs", sandbox.address());
+    let text = format!(
+        "a simulated Kaspi listens on {} and has issued a certificate to each of two BINs",
+        sandbox.address()
+    );
     let facts = json!({ "listen": sandbox.address(), "control": sandbox.control_address() });
     held(sandbox, text, facts)
 }
@@ -76,7 +90,11 @@ fn load(folder: &Path) -> Step<(App, [Actor; 2])> {
         .status()
         .into_iter()
         .filter_map(|row| {
-            Some(Actor { bin: row.bin, name: row.name, certificate: row.facts.map(|facts| facts.sha256)? })
+            Some(Actor {
+                bin: row.bin,
+                name: row.name,
+                certificate: row.facts.map(|facts| facts.sha256)?,
+            })
         })
         .collect();
     let Ok(actors) = <[Actor; 2]>::try_from(actors) else {
@@ -105,17 +123,33 @@ async fn accepted(app: &App, actors: &[Actor; 2]) -> Step<()> {
             names.push(format!("{} `{}`", point.trade_point_id, point.trade_point_name));
         }
     }
-    let text = format!("Kaspi accepts both identities and names their trade points: {}", names.join(", "));
+    let text = format!(
+        "Kaspi accepts both identities and names their trade points: {}",
+        names.join(", ")
+    );
     held((), text, json!({ "trade_points": names }))
 }
 
 async fn create(payments: &Payments, actor: &Actor, tenge: &str) -> Step<PaymentId> {
     let amount = Amount::parse(tenge).map_err(|error| Broken::because(error.to_string()))?;
     let phone = PhoneNumber::parse(PHONE).map_err(|error| Broken::because(error.to_string()))?;
-    let new = NewPayment { bin: Some(actor.bin), trade_point: None, phone, amount, message: "Demo order".to_owned() };
+    let new = NewPayment {
+        bin: Some(actor.bin),
+        trade_point: None,
+        phone,
+        amount,
+        message: "Demo order".to_owned(),
+    };
     let created = payments.create(new).await?;
-    let text = format!("{}: invoice {} of {amount} tenge sent to {phone}, status {}", actor.bin, created.payment_id, created.status);
-    held(created.payment_id, text, json!({ "bin": actor.bin, "payment_id": created.payment_id, "amount": amount }))
+    let text = format!(
+        "{}: invoice {} of {amount} tenge sent to {phone}, status {}",
+        actor.bin, created.payment_id, created.status
+    );
+    held(
+        created.payment_id,
+        text,
+        json!({ "bin": actor.bin, "payment_id": created.payment_id, "amount": amount }),
+    )
 }
 
 async fn pay(sandbox: &Sandbox, payments: &Payments, actor: &Actor, payment: PaymentId) -> Step<()> {
@@ -124,22 +158,42 @@ async fn pay(sandbox: &Sandbox, payments: &Payments, actor: &Actor, payment: Pay
         .map_err(|error| Broken::because(error.to_string()))?;
     let (_, status) = payments.status(Some(actor.bin), payment).await?;
     if status.status.state() != PaymentState::Paid {
-        return Err(Broken::because(format!("payment {payment} was paid, and its status is {}", status.status)));
+        return Err(Broken::because(format!(
+            "payment {payment} was paid, and its status is {}",
+            status.status
+        )));
     }
-    let text = format!("{}: the customer paid invoice {payment}, status {}", actor.bin, status.status);
-    held((), text, json!({ "bin": actor.bin, "payment_id": payment, "status": status.status }))
+    let text = format!(
+        "{}: the customer paid invoice {payment}, status {}",
+        actor.bin, status.status
+    );
+    held(
+        (),
+        text,
+        json!({ "bin": actor.bin, "payment_id": payment, "status": status.status }),
+    )
 }
 
 async fn refund(payments: &Payments, actor: &Actor, payment: PaymentId, tenge: &str) -> Step<()> {
     let amount = Amount::parse(tenge).map_err(|error| Broken::because(error.to_string()))?;
-    let new = NewRefund { bin: Some(actor.bin), trade_point: None, payment_id: payment, amount };
+    let new = NewRefund {
+        bin: Some(actor.bin),
+        trade_point: None,
+        payment_id: payment,
+        amount,
+    };
     let before = left(payments, actor, payment).await?;
     let refunded = payments.refund(new).await?;
     let after = left(payments, actor, payment).await?;
     if before.tiyn() != after.tiyn() + amount.tiyn() {
-        return Err(Broken::because(format!("{amount} of {before} tenge were refunded, and {after} are left")));
+        return Err(Broken::because(format!(
+            "{amount} of {before} tenge were refunded, and {after} are left"
+        )));
     }
-    let text = format!("{}: refunded {amount} tenge of payment {payment}; {after} tenge are left", actor.bin);
+    let text = format!(
+        "{}: refunded {amount} tenge of payment {payment}; {after} tenge are left",
+        actor.bin
+    );
     let facts = json!({
         "bin": actor.bin, "payment_id": payment, "amount": amount,
         "return_operation_id": refunded.return_operation_id, "available_return_amount": after,
@@ -148,26 +202,46 @@ async fn refund(payments: &Payments, actor: &Actor, payment: PaymentId, tenge: &
 }
 
 async fn left(payments: &Payments, actor: &Actor, payment: PaymentId) -> Result<Balance, Broken> {
-    Ok(payments.details(Some(actor.bin), None, payment).await?.available_return_amount)
+    Ok(payments
+        .details(Some(actor.bin), None, payment)
+        .await?
+        .available_return_amount)
 }
 
 /// A refund through the BIN that did not make the payment must be refused, and must not move money.
 async fn wrong_bin(payments: &Payments, owner: &Actor, other: &Actor, payment: PaymentId) -> Step<()> {
     let amount = Amount::parse("100").map_err(|error| Broken::because(error.to_string()))?;
     let before = left(payments, owner, payment).await?;
-    let new = NewRefund { bin: Some(other.bin), trade_point: None, payment_id: payment, amount };
+    let new = NewRefund {
+        bin: Some(other.bin),
+        trade_point: None,
+        payment_id: payment,
+        amount,
+    };
     let Err(error) = payments.refund(new).await else {
-        return Err(Broken::because(format!("BIN {} refunded a payment of BIN {}", other.bin, owner.bin)));
+        return Err(Broken::because(format!(
+            "BIN {} refunded a payment of BIN {}",
+            other.bin, owner.bin
+        )));
     };
     if error.delivery() != Some(Delivery::Refused) {
         return Err(error.into());
     }
     let after = left(payments, owner, payment).await?;
     if after != before {
-        return Err(Broken::because(format!("a refused refund moved money: {before} tenge became {after}")));
+        return Err(Broken::because(format!(
+            "a refused refund moved money: {before} tenge became {after}"
+        )));
     }
-    let text = format!("{}: refunding payment {payment} of the other BIN is refused: {error}", other.bin);
-    held((), text, json!({ "bin": other.bin, "payment_id": payment, "refused_with": error.code(), "kind": error.kind() }))
+    let text = format!(
+        "{}: refunding payment {payment} of the other BIN is refused: {error}",
+        other.bin
+    );
+    held(
+        (),
+        text,
+        json!({ "bin": other.bin, "payment_id": payment, "refused_with": error.code(), "kind": error.kind() }),
+    )
 }
 
 /// A BIN that is not configured must be refused before anything leaves.
@@ -176,15 +250,29 @@ async fn unknown_bin(sandbox: &Sandbox, payments: &Payments) -> Step<()> {
     let amount = Amount::parse("100").map_err(|error| Broken::because(error.to_string()))?;
     let phone = PhoneNumber::parse(PHONE).map_err(|error| Broken::because(error.to_string()))?;
     let before = sandbox.requests().len();
-    let new = NewPayment { bin: Some(bin), trade_point: None, phone, amount, message: "Demo order".to_owned() };
+    let new = NewPayment {
+        bin: Some(bin),
+        trade_point: None,
+        phone,
+        amount,
+        message: "Demo order".to_owned(),
+    };
     let Err(error) = payments.create(new).await else {
-        return Err(Broken::because(format!("an invoice was made for BIN {bin}, which is not configured")));
+        return Err(Broken::because(format!(
+            "an invoice was made for BIN {bin}, which is not configured"
+        )));
     };
     let sent = sandbox.requests().len() - before;
     if sent != 0 || error.delivery() != Some(Delivery::NotSent) {
-        return Err(Broken::because(format!("{sent} requests left for BIN {bin}, which is not configured")));
+        return Err(Broken::because(format!(
+            "{sent} requests left for BIN {bin}, which is not configured"
+        )));
     }
-    held((), format!("nothing leaves for a BIN that is not configured: {error}"), json!({ "bin": bin, "kind": error.kind(), "requests": sent }))
+    held(
+        (),
+        format!("nothing leaves for a BIN that is not configured: {error}"),
+        json!({ "bin": bin, "kind": error.kind(), "requests": sent }),
+    )
 }
 
 /// Every call that names a BIN must have come with that BIN's certificate.
@@ -193,13 +281,22 @@ fn seen_apart(sandbox: &Sandbox, actors: &[Actor; 2]) -> Step<()> {
     for row in &seen {
         let expected = actors.iter().find(|actor| actor.bin.to_string() == row.bin);
         if expected.map(|actor| &actor.certificate) != row.client_cert_sha256.as_ref() {
-            return Err(Broken::because(format!("calls of BIN {} came with certificate {:?}", row.bin, row.client_cert_sha256)));
+            return Err(Broken::because(format!(
+                "calls of BIN {} came with certificate {:?}",
+                row.bin, row.client_cert_sha256
+            )));
         }
     }
-    let all_seen = actors.iter().all(|actor| seen.iter().any(|row| row.bin == actor.bin.to_string()));
+    let all_seen = actors
+        .iter()
+        .all(|actor| seen.iter().any(|row| row.bin == actor.bin.to_string()));
     if !all_seen {
         return Err(Broken::because("the server did not see calls of both BINs"));
     }
     let calls: usize = seen.iter().map(|row| row.requests).sum();
-    held((), format!("the server's log: {calls} calls that name a BIN, each with that BIN's certificate"), json!({ "requests": calls }))
+    held(
+        (),
+        format!("the server's log: {calls} calls that name a BIN, each with that BIN's certificate"),
+        json!({ "requests": calls }),
+    )
 }

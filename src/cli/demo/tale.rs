@@ -23,13 +23,19 @@ pub(super) struct Broken {
 
 impl Broken {
     pub(super) fn because(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None }
+        Self {
+            message: message.into(),
+            hint: None,
+        }
     }
 }
 
 impl<E: Explain> From<E> for Broken {
     fn from(error: E) -> Self {
-        Self { message: error.to_string(), hint: error.hint() }
+        Self {
+            message: error.to_string(),
+            hint: error.hint(),
+        }
     }
 }
 
@@ -42,7 +48,11 @@ pub(super) struct Held {
 impl<'a> Tale<'a> {
     pub(super) fn new(report: &'a Report) -> Self {
         report.line("kaspi demo: two organisations, two certificates, one program, one simulated Kaspi\n");
-        Self { report, steps: Vec::new(), failed: false }
+        Self {
+            report,
+            steps: Vec::new(),
+            failed: false,
+        }
     }
 
     /// Tells how a step ended. None where it did not hold.
@@ -60,7 +70,8 @@ impl<'a> Tale<'a> {
                 Some(value)
             }
             Err(broken) => {
-                self.report.step(false, &format!("step `{id}` did not hold: {}", broken.message));
+                self.report
+                    .step(false, &format!("step `{id}` did not hold: {}", broken.message));
                 if let Some(hint) = &broken.hint {
                     self.report.line(&format!("    hint: {hint}"));
                     step.insert("hint".to_owned(), json!(hint));
@@ -85,16 +96,25 @@ impl<'a> Tale<'a> {
         self.report.result(
             |paint| {
                 let mut lines = vec![String::new(), paint.strong("What the server saw")];
-                lines.push(paint.faint(format!("{:<12}  {:<64}  {:>8}  {:<9}  TLS", "BIN", "client certificate (sha256)", "requests", "handshake")));
+                lines.push(paint.faint(format!(
+                    "{:<12}  {:<64}  {:>8}  {:<9}  TLS",
+                    "BIN", "client certificate (sha256)", "requests", "handshake"
+                )));
                 lines.extend(seen.iter().map(Seen::row));
                 lines.push(String::new());
                 lines.push(if well {
-                    paint.good("every step held: each BIN was served over its own certificate, and over no other")
+                    paint.good(
+                        "every step held: each BIN was served over its own certificate, and over no other",
+                    )
                 } else {
                     paint.bad("the demo stopped at the step above")
                 });
                 if let Some(folder) = kept {
-                    lines.push(format!("the files are in {}; to go on with them: kaspi sandbox run --dir {}", folder.display(), folder.display()));
+                    lines.push(format!(
+                        "the files are in {}; to go on with them: kaspi sandbox run --dir {}",
+                        folder.display(),
+                        folder.display()
+                    ));
                 }
                 lines.join("\n")
             },

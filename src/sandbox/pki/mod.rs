@@ -13,8 +13,7 @@ use std::sync::Arc;
 
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, DnValue,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType,
-    SerialNumber,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType, SerialNumber,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use sha2::{Digest, Sha256};
@@ -323,10 +322,7 @@ impl Tier {
 pub(super) type Pair = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
 /// Reads a certificate chain and its plain key, as `init` writes them for the server.
-pub(super) fn load_pair(
-    certificate: &Path,
-    key: &Path,
-) -> Result<Pair, SandboxError> {
+pub(super) fn load_pair(certificate: &Path, key: &Path) -> Result<Pair, SandboxError> {
     let broken = |path: &Path, reason: String| SandboxError::Content {
         path: path.to_owned(),
         reason,
