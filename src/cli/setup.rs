@@ -5,13 +5,13 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use serde_json::json;
+use serde::Serialize;
 
 use super::args::Device;
 use super::context::Context;
 use super::failure::Failure;
 use crate::api::RegisterDevice;
-use crate::base::DeviceToken;
+use crate::base::{Bin, DeviceId, DeviceToken, TradePointId};
 
 pub(super) async fn trade_points(context: &Context<'_>) -> Result<(), Failure> {
     let app = context.open()?;
@@ -53,7 +53,6 @@ pub(super) async fn device(command: Device, context: &Context<'_>) -> Result<(),
         trade_point_id: trade_point,
     };
     let registered = session.register_device(&request).await?;
-    let mut json = json!({ "bin": session.bin(), "device_id": device_id, "trade_point_id": trade_point });
     let whereto = match &token_file {
         Some(file) => {
             write_secret(file, &registered.device_token).map_err(|error| {
@@ -62,14 +61,17 @@ pub(super) async fn device(command: Device, context: &Context<'_>) -> Result<(),
                     error,
                 )
             })?;
-            json["token_file"] = json!(file);
             format!("its token is in {}", file.display())
         }
         None => format!("its token: {}", registered.device_token.expose()),
     };
-    if print_token {
-        json["device_token"] = json!(registered.device_token.expose());
-    }
+    let json = RegisteredJson {
+        bin: session.bin(),
+        device_id: &device_id,
+        trade_point_id: trade_point,
+        token_file: token_file.as_deref(),
+        device_token: print_token.then(|| registered.device_token.expose()),
+    };
     context.report.result(
         |paint| {
             format!(
@@ -81,6 +83,17 @@ pub(super) async fn device(command: Device, context: &Context<'_>) -> Result<(),
         &json,
     );
     Ok(())
+}
+
+#[derive(Serialize)]
+struct RegisteredJson<'a> {
+    bin: Bin,
+    device_id: &'a DeviceId,
+    trade_point_id: TradePointId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_file: Option<&'a Path>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device_token: Option<&'a str>,
 }
 
 /// Readable to its owner only, from its first moment on; an existing file is not written over.

@@ -21,7 +21,7 @@ pub(super) type Loaded<K> = Result<Arc<Slot<K>>, Unusable>;
 #[derive(Clone, Debug)]
 pub(super) struct Unusable {
     pub(super) error: RegistryError,
-    pub(super) facts: Option<Facts>,
+    pub(super) facts: Option<Arc<Facts>>,
 }
 
 impl From<RegistryError> for Unusable {
@@ -140,9 +140,10 @@ fn load_one<K: Send + Sync + 'static>(
 ) -> Loaded<K> {
     let owner = spec.owner;
     let examination = identity::examine(spec, clock);
+    let facts = examination.facts.map(Arc::new);
     let unusable = |error| Unusable {
         error,
-        facts: examination.facts.clone(),
+        facts: facts.clone(),
     };
     let identity = examination
         .outcome

@@ -114,7 +114,7 @@ pub(super) fn of<K>(bin: Bin, seat: &Seat<K>, now: OffsetDateTime) -> MerchantSt
         .err()
         .or(unusable.map(|unusable| &unusable.error))
         .cloned();
-    let mut facts = unusable.and_then(|unusable| unusable.facts.clone());
+    let mut facts = unusable.and_then(|unusable| unusable.facts.as_deref().cloned());
     if let Some(generation) = &generation {
         facts = Some(generation.identity.facts().clone());
         warnings.extend(generation.identity.warnings().iter().map(ToString::to_string));
