@@ -126,9 +126,17 @@ fn the_key_of_openssl_req() {
          -days 400 -out certificate.cer",
     );
     let text = String::from_utf8(folder.read("private.key")).unwrap();
-    assert!(text.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----"), "{text}");
+    assert!(
+        text.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----"),
+        "{text}"
+    );
     let passwords = [password_file(PASSWORD)];
-    load_today(&pair(folder.path("certificate.cer"), folder.path("private.key"), &passwords)).unwrap();
+    load_today(&pair(
+        folder.path("certificate.cer"),
+        folder.path("private.key"),
+        &passwords,
+    ))
+    .unwrap();
 }
 
 #[test]
@@ -149,8 +157,14 @@ fn certificates_in_every_form() {
         ("CR", pem.replace('\n', "\r").into_bytes()),
         ("indented", pem.replace('\n', "\n    ").into_bytes()),
         ("no last line break", pem.trim_end().as_bytes().to_vec()),
-        ("text round it", format!("Сертификат\n\n{pem}\nhave a nice day\n").into_bytes()),
-        ("old label", pem.replace("CERTIFICATE", "X509 CERTIFICATE").into_bytes()),
+        (
+            "text round it",
+            format!("Сертификат\n\n{pem}\nhave a nice day\n").into_bytes(),
+        ),
+        (
+            "old label",
+            pem.replace("CERTIFICATE", "X509 CERTIFICATE").into_bytes(),
+        ),
     ] {
         let certificate = folder.write("certificate.crt", bytes);
         let spec = pair(certificate, folder.path("base.pem"), &[]);
@@ -166,7 +180,9 @@ fn encrypted_pem_survives_windows() {
     let folder = folder("RSA -pkeyopt rsa_keygen_bits:2048");
     let fingerprint = fingerprint(&folder);
     for words in ["rsa -traditional -aes256", "pkcs8 -topk8 -v2 des3"] {
-        folder.openssl(&format!("{words} -in base.pem -out private.key -passout file:password"));
+        folder.openssl(&format!(
+            "{words} -in base.pem -out private.key -passout file:password"
+        ));
         let pem = String::from_utf8(folder.read("private.key")).unwrap();
         let windows = format!("\u{feff}{}", pem.replace('\n', "\r\n"));
         let key = folder.write("windows.key", windows);
@@ -195,7 +211,12 @@ fn both_in_one_pem() {
             assert_is(identity, &fingerprint, encrypted, &format!("{form}, {order}"));
             // Named twice it serves as both.
             let identity = load_today(&pair(file.clone(), file, &[password_file(PASSWORD)]));
-            assert_is(identity, &fingerprint, encrypted, &format!("{form}, {order}, twice"));
+            assert_is(
+                identity,
+                &fingerprint,
+                encrypted,
+                &format!("{form}, {order}, twice"),
+            );
         }
     }
 }
@@ -228,7 +249,12 @@ fn pkcs12_in_every_form() {
             ));
             let file = folder.write("identity.pfx", folder.read("identity.p12"));
             let spec = single(file, &[password_file(PASSWORD)]);
-            assert_is(load_today(&spec), &fingerprint, true, &format!("{algorithm}{words}"));
+            assert_is(
+                load_today(&spec),
+                &fingerprint,
+                true,
+                &format!("{algorithm}{words}"),
+            );
         }
     }
 }
@@ -242,9 +268,19 @@ fn pkcs12_with_an_empty_password_needs_none() {
     let fingerprint = fingerprint(&folder);
     folder.openssl("pkcs12 -export -inkey base.pem -in certificate.cer -passout pass: -out empty.p12");
     let file = folder.write("identity.p12", folder.read("empty.p12"));
-    assert_is(load_today(&single(file.clone(), &[])), &fingerprint, false, "no password");
+    assert_is(
+        load_today(&single(file.clone(), &[])),
+        &fingerprint,
+        false,
+        "no password",
+    );
     let passwords = [password_file("")];
-    assert_is(load_today(&single(file.clone(), &passwords)), &fingerprint, true, "an empty one");
+    assert_is(
+        load_today(&single(file.clone(), &passwords)),
+        &fingerprint,
+        true,
+        "an empty one",
+    );
     let error = load_today(&single(file, &[password_file("other")])).unwrap_err();
     assert!(matches!(error, IdentityError::WrongPassword { .. }), "{error}");
 }
@@ -261,7 +297,9 @@ fn pkcs12_with_a_chain() {
         "[req]\ndistinguished_name=dn\nprompt=no\nx509_extensions=ext\n[dn]\nCN=Test CA\n\
          [ext]\nbasicConstraints=critical,CA:TRUE\nkeyUsage=keyCertSign\n",
     );
-    folder.openssl("req -new -x509 -config ca.cnf -newkey rsa:2048 -nodes -keyout root.key -days 400 -out root.cer");
+    folder.openssl(
+        "req -new -x509 -config ca.cnf -newkey rsa:2048 -nodes -keyout root.key -days 400 -out root.cer",
+    );
     folder.openssl("req -new -config leaf.cnf -subj /CN=Middle -key root.key -out middle.csr");
     folder.openssl(
         "x509 -req -in middle.csr -CA root.cer -CAkey root.key -extfile ca.cnf -extensions ext -days 400 -out middle.cer",
@@ -270,9 +308,12 @@ fn pkcs12_with_a_chain() {
     folder.openssl(
         "x509 -req -in leaf.csr -CA middle.cer -CAkey root.key -extfile leaf.cnf -extensions ext -days 400 -out leaf.cer",
     );
-    let shuffled = ["root.cer", "leaf.cer", "middle.cer"].map(|name| folder.read(name)).concat();
+    let shuffled = ["root.cer", "leaf.cer", "middle.cer"]
+        .map(|name| folder.read(name))
+        .concat();
     folder.write("shuffled.pem", shuffled);
-    folder.openssl("pkcs12 -export -inkey base.pem -in shuffled.pem -passout file:password -out identity.p12");
+    folder
+        .openssl("pkcs12 -export -inkey base.pem -in shuffled.pem -passout file:password -out identity.p12");
     let file = folder.write("identity.pfx", folder.read("identity.p12"));
     let identity = load_today(&single(file, &[password_file(PASSWORD)])).unwrap();
     let subjects: Vec<&str> = identity.warnings().iter().map(|warning| warning.kind).collect();
@@ -288,7 +329,9 @@ fn every_password_is_tried_and_the_fitting_one_reported() {
     }
     let folder = folder("EC -pkeyopt ec_paramgen_curve:P-256");
     folder.openssl("pkcs8 -topk8 -in base.pem -out private.key -passout file:password");
-    folder.openssl("pkcs12 -export -inkey base.pem -in certificate.cer -passout file:password -out identity.p12");
+    folder.openssl(
+        "pkcs12 -export -inkey base.pem -in certificate.cer -passout file:password -out identity.p12",
+    );
     let passwords = [
         password_file("stale"),
         password_file(b"\xff\xfe not text"),
@@ -296,13 +339,19 @@ fn every_password_is_tried_and_the_fitting_one_reported() {
     ];
     let p12 = folder.write("identity.pfx", folder.read("identity.p12"));
     for spec in [
-        pair(folder.path("certificate.cer"), folder.path("private.key"), &passwords),
+        pair(
+            folder.path("certificate.cer"),
+            folder.path("private.key"),
+            &passwords,
+        ),
         single(p12, &passwords),
     ] {
         let identity = load_today(&spec).unwrap();
         assert_eq!(
             identity.opened_with(),
-            Some(&PasswordOrigin::Environment("KASPI_PASSWORD_891027350515".to_owned()))
+            Some(&PasswordOrigin::Environment(
+                "KASPI_PASSWORD_891027350515".to_owned()
+            ))
         );
         assert!(!format!("{identity:?}").contains(PASSWORD));
     }
@@ -314,7 +363,12 @@ fn facts_are_what_openssl_says() {
         return;
     }
     let folder = folder("RSA -pkeyopt rsa_keygen_bits:2048");
-    let identity = load_today(&pair(folder.path("certificate.cer"), folder.path("base.pem"), &[])).unwrap();
+    let identity = load_today(&pair(
+        folder.path("certificate.cer"),
+        folder.path("base.pem"),
+        &[],
+    ))
+    .unwrap();
     folder.openssl("x509 -in certificate.cer -noout -serial -out serial");
     let serial = String::from_utf8(folder.read("serial")).unwrap();
     let facts = identity.facts();
@@ -326,7 +380,10 @@ fn facts_are_what_openssl_says() {
     assert_eq!(facts.bins.len(), 1);
     assert_eq!(facts.bins[0].to_string(), "891027350515");
     assert_eq!(facts.signature, "sha256WithRSAEncryption");
-    assert_eq!(facts.key_usage.as_deref().unwrap(), ["digitalSignature", "keyEncipherment"]);
+    assert_eq!(
+        facts.key_usage.as_deref().unwrap(),
+        ["digitalSignature", "keyEncipherment"]
+    );
     assert_eq!(facts.extended_key_usage.as_deref().unwrap(), ["clientAuth"]);
     assert_eq!((facts.not_after - facts.not_before).whole_days(), 400);
 }

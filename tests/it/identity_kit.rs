@@ -223,7 +223,10 @@ fn client_params() -> CertificateParams {
         .push(DnType::CustomDnType(vec![2, 5, 4, 5]), format!("BIN{OWNER}"));
     params.not_before = NOW - Duration::days(365);
     params.not_after = NOW + Duration::days(365);
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
+    params.key_usages = vec![
+        KeyUsagePurpose::DigitalSignature,
+        KeyUsagePurpose::KeyEncipherment,
+    ];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     params
 }
