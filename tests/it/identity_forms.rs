@@ -3,7 +3,9 @@
 use kaspi_direct::config::PasswordOrigin;
 use kaspi_direct::identity::{Identity, IdentityError};
 
-use crate::identity_kit::{Folder, has_openssl, load_today, pair, password_file, password_variable, single};
+use crate::identity_kit::{
+    Folder, has_legacy_openssl, has_openssl, load_today, pair, password_file, password_variable, single,
+};
 
 const PASSWORD: &str = "correct-horse-Пароль";
 
@@ -223,7 +225,7 @@ fn both_in_one_pem() {
 
 #[test]
 fn pkcs12_in_every_form() {
-    if !has_openssl() {
+    if !has_legacy_openssl() {
         return;
     }
     for algorithm in [

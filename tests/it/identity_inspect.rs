@@ -3,7 +3,7 @@
 use kaspi_direct::identity::{IdentityError, inspect};
 use serde_json::Value;
 
-use crate::identity_kit::{Authority, Folder, NOW, has_openssl, password_file};
+use crate::identity_kit::{Authority, Folder, NOW, has_legacy_openssl, password_file};
 
 fn shown(folder: &Folder, name: &str, passwords: &[&str]) -> Vec<Value> {
     let passwords: Vec<_> = passwords.iter().map(password_file).collect();
@@ -93,7 +93,7 @@ fn what_cannot_be_used_is_shown_with_a_hint() {
 
 #[test]
 fn encrypted_files_show_how_and_open_with_a_password() {
-    if !has_openssl() {
+    if !has_legacy_openssl() {
         return;
     }
     let folder = Folder::new();

@@ -11,8 +11,8 @@ use rcgen::{ExtendedKeyUsagePurpose, KeyUsagePurpose};
 use time::Duration;
 
 use crate::identity_kit::{
-    Authority, Folder, Issued, NOW, examine, has_openssl, load, pair, password_file, password_variable,
-    single,
+    Authority, Folder, Issued, NOW, examine, has_legacy_openssl, load, pair, password_file,
+    password_variable, single,
 };
 
 /// Messages and hints of many cases, in one text.
@@ -359,7 +359,7 @@ fn warnings() {
 
 #[test]
 fn refusals_of_what_openssl_writes() {
-    if !has_openssl() {
+    if !has_legacy_openssl() {
         return;
     }
     let folder = Folder::new();
@@ -387,7 +387,7 @@ fn refusals_of_what_openssl_writes() {
         );
         page.refused(
             &format!("{name}: a password that is no text"),
-            &identity_of(name, &[binary.clone()]),
+            &identity_of(name, std::slice::from_ref(&binary)),
         );
     }
     page.refused(
