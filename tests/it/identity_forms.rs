@@ -128,10 +128,7 @@ fn the_key_of_openssl_req() {
          -days 400 -out certificate.cer",
     );
     let text = String::from_utf8(folder.read("private.key")).unwrap();
-    assert!(
-        text.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----"),
-        "{text}"
-    );
+    assert_eq!(pem::parse(text).unwrap().tag(), "ENCRYPTED PRIVATE KEY");
     let passwords = [password_file(PASSWORD)];
     load_today(&pair(
         folder.path("certificate.cer"),

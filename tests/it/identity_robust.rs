@@ -190,7 +190,7 @@ proptest! {
 
     #[test]
     fn any_text(lines in proptest::collection::vec(
-        "-----BEGIN (CERTIFICATE|PRIVATE KEY|EC PRIVATE KEY)-----|-----END [A-Z ]{0,12}-----|Proc-Type: 4,ENCRYPTED|DEK-Info: [A-Z0-9-]{0,12},[0-9A-F]{0,33}|[A-Za-z0-9+/]{0,64}={0,2}|.{0,8}",
+        "-----BEGIN (CERTIFICATE|(EC )?PRIVATE KEY)-----|-----END [A-Z ]{0,12}-----|Proc-Type: 4,ENCRYPTED|DEK-Info: [A-Z0-9-]{0,12},[0-9A-F]{0,33}|[A-Za-z0-9+/]{0,64}={0,2}|.{0,8}",
         0..12,
     )) {
         never_loads(lines.join("\n").as_bytes());
