@@ -96,7 +96,7 @@ pub enum IdentityError {
         reason: String,
     },
     /// Known, but not what is needed here or not readable by this program.
-    #[error("`{}` holds {found}, which cannot serve as {wanted}", path.display())]
+    #[error("`{}` holds {found}, needed is {wanted}", path.display())]
     WrongForm {
         /// The file.
         path: PathBuf,
@@ -362,7 +362,11 @@ impl Explain for IdentityError {
             .map(|path| path.display().to_string())
             .unwrap_or_default();
         let hint = match self {
-            Self::Missing { .. } => "put the file there, or name another one in `merchant.toml`".to_owned(),
+            Self::Missing { role, .. } => match *role {
+                "extra_ca_file" => "put the file there, or correct `extra_ca_file` in `kaspi.toml`".to_owned(),
+                "file" => "check the path".to_owned(),
+                _ => "put the file there, or name another one in `merchant.toml`".to_owned(),
+            },
             Self::Unreadable { .. } => {
                 format!("let the user who runs this program read it: `ls -l {shown}`")
             }
@@ -384,13 +388,16 @@ impl Explain for IdentityError {
             Self::NoCertificate { .. } => "put the certificate that the bank issued there".to_owned(),
             Self::SeveralKeys { .. } => "keep the one key that belongs to the certificate".to_owned(),
             Self::NoPassword { places, .. } => format!("put the password into {places}"),
-            Self::WrongPassword { .. } | Self::PasswordEncoding { .. } => format!(
-                "find the right password with `openssl pkey -in {shown} -noout` \
-                 (or `openssl pkcs12 -in {shown} -noout`)"
-            ),
-            Self::TooCostly { .. } => format!(
-                "encrypt it anew with fewer rounds: `openssl pkcs8 -topk8 -in {shown} -out new.key -v2 aes-256-cbc`"
-            ),
+            Self::WrongPassword { scheme, .. } | Self::PasswordEncoding { scheme, .. } => {
+                let command = if scheme.starts_with("PKCS#12") { "pkcs12" } else { "pkey" };
+                format!("find the right password with `openssl {command} -in {shown} -noout`")
+            }
+            Self::TooCostly { .. } => "the figure is damaged or hostile: get the file again, or encrypt the key \
+                 anew with `openssl pkcs8 -topk8 -v2 aes-256-cbc`"
+                .to_owned(),
+            Self::UnsupportedKey { found, .. } if found.ends_with("without a name") => {
+                format!("name the curve: `openssl ec -in {shown} -param_enc named_curve -out new.key`")
+            }
             Self::UnsupportedKey { .. } => {
                 "ask the bank for a certificate with an RSA 2048 key: \
                  `openssl req -new -newkey rsa:2048 -keyout private.key -out request.csr`"

@@ -100,6 +100,13 @@ pub(super) fn read(der: &[u8], path: &Path, place: usize) -> Result<Read, Identi
             extra: super::der::count(rest.len()),
         });
     }
+    if certificate.signature_algorithm != certificate.tbs_certificate.signature {
+        return Err(IdentityError::Malformed {
+            path: path.to_owned(),
+            what: what(),
+            reason: "it names two different signature algorithms".to_owned(),
+        });
+    }
     Ok(describe(der, &certificate))
 }
 

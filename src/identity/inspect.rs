@@ -1,6 +1,6 @@
 //! What is in a file, whoever's it is. Needs no configuration.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -18,7 +18,7 @@ use super::{Form, IdentityError, material, pkcs12, read};
 #[non_exhaustive]
 pub struct Inspected {
     /// The file, as it was named.
-    pub file: PathBuf,
+    pub file: String,
     /// What it is.
     pub kind: Form,
     /// What it says, for a certificate.
@@ -75,7 +75,12 @@ pub fn inspect(
     match material::form_of(bytes, path)? {
         Form::Pem => {
             let blocks = pem::blocks(bytes, path)?;
-            blocks.iter().map(|block| viewer.block(block)).collect()
+            let places = 1..;
+            blocks
+                .iter()
+                .zip(places)
+                .map(|(block, place)| viewer.block(block, place))
+                .collect()
         }
         Form::Pkcs12 => viewer.pkcs12(bytes),
         Form::Certificate => Ok(vec![viewer.certificate(bytes, 1)?]),
@@ -91,10 +96,10 @@ struct Viewer<'a> {
 }
 
 impl Viewer<'_> {
-    fn block(&self, block: &Block) -> Result<Inspected, IdentityError> {
+    fn block(&self, block: &Block, place: usize) -> Result<Inspected, IdentityError> {
         material::check_block(block, self.path)?;
         match block.form() {
-            Form::Certificate => self.certificate(&block.der, 1),
+            Form::Certificate => self.certificate(&block.der, place),
             Form::OpensslEncrypted => self.traditional(block),
             form if form.is_private_key() => self.key(form, &block.der),
             form => Ok(self.other(form)),
@@ -170,7 +175,7 @@ impl Viewer<'_> {
 
     fn bare(&self, kind: Form) -> Inspected {
         Inspected {
-            file: self.path.to_owned(),
+            file: self.path.display().to_string(),
             kind,
             certificate: None,
             days_left: None,

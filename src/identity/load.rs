@@ -106,7 +106,11 @@ impl Draft {
                 path: path.to_owned(),
                 found: form.name().to_owned(),
             }),
-            form => Err(material::wrong_form(form, "certificate and private key", path)),
+            form => Err(material::wrong_form(
+                form,
+                "a certificate and its private key, in one PEM or PKCS#12",
+                path,
+            )),
         }
     }
 
@@ -121,7 +125,7 @@ impl Draft {
         let certificates = match archive.certificates {
             none if none.is_empty() => Err(IdentityError::NoCertificate {
                 path: path.to_owned(),
-                found: format!("{} private keys alone", archive.keys.len()),
+                found: "PKCS#12 with private keys alone".to_owned(),
             }),
             some => Ok(some),
         };

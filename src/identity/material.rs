@@ -17,6 +17,9 @@ use super::{Form, IdentityError, der, sniff};
 /// A key, and where the password was found that opened it.
 pub(super) type Opened = (PlainKey, Option<PasswordOrigin>);
 
+const CERTIFICATE: &str = "a certificate in PEM or DER";
+const KEY: &str = "a private key in PEM or DER";
+
 /// Every certificate in a PEM or DER file, in the file's order; at least one.
 pub(super) fn certificates(bytes: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>, IdentityError> {
     let form = form_of(bytes, path)?;
@@ -38,7 +41,7 @@ pub(super) fn certificates(bytes: &[u8], path: &Path) -> Result<Vec<CertificateD
             path: path.to_owned(),
             found: form.name().to_owned(),
         }),
-        form => Err(wrong_form(form, "a certificate", path)),
+        form => Err(wrong_form(form, CERTIFICATE, path)),
     }
 }
 
@@ -71,7 +74,7 @@ pub(super) fn key(bytes: &[u8], path: &Path, keyring: &Keyring<'_>) -> Result<Op
             found: Form::Certificate.name().to_owned(),
         }),
         form if form.is_private_key() => der_key(form, bytes, path, keyring),
-        form => Err(wrong_form(form, "a private key", path)),
+        form => Err(wrong_form(form, KEY, path)),
     }
 }
 
@@ -236,14 +239,14 @@ pub(super) fn wrong_form(form: Form, wanted: &'static str, path: &Path) -> Ident
 }
 
 fn no_certificate(blocks: &[Block], path: &Path) -> IdentityError {
-    explain_absence(blocks, "a certificate", path).unwrap_or_else(|| IdentityError::NoCertificate {
+    explain_absence(blocks, CERTIFICATE, path).unwrap_or_else(|| IdentityError::NoCertificate {
         path: path.to_owned(),
         found: listed(blocks),
     })
 }
 
 fn no_key(blocks: &[Block], path: &Path) -> IdentityError {
-    explain_absence(blocks, "a private key", path).unwrap_or_else(|| IdentityError::NoKey {
+    explain_absence(blocks, KEY, path).unwrap_or_else(|| IdentityError::NoKey {
         path: path.to_owned(),
         found: listed(blocks),
     })

@@ -2,6 +2,7 @@
 //!
 //! `p12-keystore` opens it. Before that the figures that stand in clear are checked here, so that the
 //! library is never asked for more work than `kdf` allows, nor given parameters that it trusts too much.
+//! Its own buffers are not wiped when it drops them; what is taken out of them here is.
 
 use std::path::Path;
 

@@ -1,6 +1,5 @@
 //! Trying the passwords that there are, and telling which one opened.
 
-use std::fmt;
 use std::path::Path;
 
 use crate::base::Bin;
@@ -48,7 +47,7 @@ impl Keyring<'_> {
             [(source, Failure::NotUtf8)] => IdentityError::PasswordEncoding {
                 path: path.to_owned(),
                 scheme: scheme.to_owned(),
-                origin: Origin(&source.origin).to_string(),
+                origin: source.origin.to_string(),
             },
             tried => IdentityError::WrongPassword {
                 path: path.to_owned(),
@@ -71,25 +70,12 @@ impl Keyring<'_> {
     }
 }
 
-/// Where a password was found, in words.
-pub(super) struct Origin<'a>(pub(super) &'a PasswordOrigin);
-
-impl fmt::Display for Origin<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            PasswordOrigin::File(path) => write!(f, "file `{}`", path.display()),
-            PasswordOrigin::Credential(path) => write!(f, "credential `{}`", path.display()),
-            PasswordOrigin::Environment(name) => write!(f, "environment variable `{name}`"),
-        }
-    }
-}
-
 fn list(tried: &[(&PasswordSource, Failure)]) -> String {
     let places: Vec<String> = tried
         .iter()
         .map(|(source, failure)| {
             let remark = remark(source.password.expose(), *failure);
-            format!("{}{remark}", Origin(&source.origin))
+            format!("{}{remark}", source.origin)
         })
         .collect();
     format!("the password from {}", places.join(" or from "))

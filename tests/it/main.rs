@@ -19,4 +19,7 @@
 )]
 
 mod identity_forms;
+mod identity_inspect;
 mod identity_kit;
+mod identity_refusals;
+mod identity_robust;
