@@ -4,6 +4,8 @@
 //! program the part to copy is `sell`: open the configuration once, keep the `App`, and name the BIN
 //! with every call.
 
+#![expect(clippy::print_stdout, reason = "an example shows what it did")]
+
 use std::error::Error;
 
 use kaspi_direct::app::App;
