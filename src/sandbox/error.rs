@@ -107,14 +107,11 @@ impl SandboxError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NotEmpty { .. } => Some("name a folder that does not exist yet".to_owned()),
-            Self::Listen { address, .. } => Some(format!(
-                "use port 0 to take a free one: `{}:0`",
-                address.ip()
-            )),
-            Self::PublicControl { .. } => Some("use `127.0.0.1:0`".to_owned()),
-            Self::Content { .. } => {
-                Some("`kaspi sandbox init DIR` writes a folder that works".to_owned())
+            Self::Listen { address, .. } => {
+                Some(format!("use port 0 to take a free one: `{}:0`", address.ip()))
             }
+            Self::PublicControl { .. } => Some("use `127.0.0.1:0`".to_owned()),
+            Self::Content { .. } => Some("`kaspi sandbox init DIR` writes a folder that works".to_owned()),
             _ => None,
         }
     }

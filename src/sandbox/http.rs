@@ -223,7 +223,11 @@ pub(super) fn success(dress: Dress, data: Option<Value>) -> Answer {
 pub(super) fn refused(dress: Dress, null_data: bool, code: Code) -> Answer {
     let mut envelope = Map::new();
     envelope.insert("StatusCode".to_owned(), json!(code.number()));
-    let name = if dress == Dress::LowerCase { "message" } else { "Message" };
+    let name = if dress == Dress::LowerCase {
+        "message"
+    } else {
+        "Message"
+    };
     envelope.insert(name.to_owned(), json!(code.text()));
     if null_data {
         envelope.insert("Data".to_owned(), Value::Null);
@@ -244,7 +248,9 @@ fn missing(name: &str) -> Refusal {
 }
 
 fn wrong_type(name: &str) -> Refusal {
-    Refusal::Malformed(format!("The value of the field {name} cannot be converted to its type."))
+    Refusal::Malformed(format!(
+        "The value of the field {name} cannot be converted to its type."
+    ))
 }
 
 /// Undoes the percent-encoding of a query; what is no encoding stays as it is.
@@ -315,7 +321,10 @@ mod tests {
         assert_eq!(fields.amount("c"), Ok(None));
         assert_eq!(fields.amount("e"), Ok(None));
         for name in ["b", "d", "missing"] {
-            assert!(matches!(fields.amount(name), Err(Refusal::Malformed(_))), "{name}");
+            assert!(
+                matches!(fields.amount(name), Err(Refusal::Malformed(_))),
+                "{name}"
+            );
         }
     }
 

@@ -348,7 +348,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let inside = folder.path().join("new");
         for (bins, message) in [
-            (vec!["89102735051"], "a BIN has 12 digits, `89102735051` was given"),
+            (
+                vec!["89102735051"],
+                "a BIN has 12 digits, `89102735051` was given",
+            ),
             (
                 vec!["891027350515", "891027350515"],
                 "BIN `891027350515` was given twice",

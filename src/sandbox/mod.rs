@@ -136,7 +136,9 @@ impl Sandbox {
 
         let (listener, address) = listen(options.listen, "Kaspi").await?;
         let (control, control_address) = listen(options.control, "the control API").await?;
-        let permits = Arc::new(Semaphore::new(usize::try_from(server::MOST_CONNECTIONS).unwrap_or(1)));
+        let permits = Arc::new(Semaphore::new(
+            usize::try_from(server::MOST_CONNECTIONS).unwrap_or(1),
+        ));
         let (stop, stopped) = watch::channel(false);
         let sandbox = Self {
             address,

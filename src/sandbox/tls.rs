@@ -100,9 +100,7 @@ fn verifier(
         ClientAuth::Optional => builder.allow_unauthenticated(),
         ClientAuth::Strict => builder,
     };
-    builder
-        .build()
-        .map_err(SandboxError::tls("client certificates"))
+    builder.build().map_err(SandboxError::tls("client certificates"))
 }
 
 /// Asks for a certificate and refuses whatever comes, as a bank does that has withdrawn its trust.

@@ -17,3 +17,9 @@
     unreachable_pub,
     unnameable_types
 )]
+
+mod sandbox_caller;
+mod sandbox_endpoints;
+mod sandbox_faults;
+mod sandbox_tls;
+mod sandbox_tools;

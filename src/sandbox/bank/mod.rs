@@ -139,7 +139,11 @@ impl Bank {
         let declared = caller
             .iter()
             .any(|own| own == bin || merchant.acts_with.as_ref() == Some(own));
-        if declared { Ok(merchant) } else { Err(Code::NotRegistered) }
+        if declared {
+            Ok(merchant)
+        } else {
+            Err(Code::NotRegistered)
+        }
     }
 
     fn may_act(&self, caller: &Declared, bin: &str) -> bool {

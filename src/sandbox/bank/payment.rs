@@ -58,10 +58,7 @@ impl Status {
     }
 
     fn is_final(self) -> bool {
-        matches!(
-            self,
-            Self::Processed | Self::Error | Self::RemotePaymentCanceled
-        )
+        matches!(self, Self::Processed | Self::Error | Self::RemotePaymentCanceled)
     }
 }
 
@@ -119,7 +116,11 @@ impl Payment {
             (_, status) if status.is_final() => return false,
             (Step::Scan, Status::QrTokenCreated) => {
                 self.opened = Some(now);
-                if self.kind == Kind::Link { opened } else { Status::Wait }
+                if self.kind == Kind::Link {
+                    opened
+                } else {
+                    Status::Wait
+                }
             }
             (Step::Scan, _) => return false,
             (Step::Pay, _) => {

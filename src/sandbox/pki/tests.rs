@@ -8,10 +8,8 @@ fn a_client_certificate_has_the_banks_profile() {
     let shop = authority.client(&["891027350515", "210440028324"]).unwrap();
 
     let (_, certificate) = X509Certificate::from_der(shop.certificate_der()).unwrap();
-    assert_eq!(
-        certificate.issuer().to_string(),
-        "C=KZ, O=Sandbox, CN=KBS-CA"
-    );
+    let issuer = certificate.issuer().to_string();
+    assert!(issuer.starts_with("C=KZ, O=Sandbox ") && issuer.ends_with(", CN=KBS-CA"));
     assert_eq!(
         certificate.subject().to_string(),
         "C=KZ, ST=Almaty, L=Almaty, O=Sandbox Shop, OU=BIN891027350515 BIN210440028324, CN=shop.example"
@@ -25,8 +23,7 @@ fn a_client_certificate_has_the_banks_profile() {
     assert!(extended.client_auth && !extended.server_auth);
     assert!(certificate.subject_alternative_name().unwrap().is_none());
     assert_eq!(certificate.public_key().parsed().unwrap().key_size(), 2048);
-    let days = (certificate.validity().not_after.timestamp()
-        - certificate.validity().not_before.timestamp())
+    let days = (certificate.validity().not_after.timestamp() - certificate.validity().not_before.timestamp())
         / 86_400;
     assert_eq!(days, 5 * 365 + 1);
     assert_eq!(
@@ -77,10 +74,7 @@ fn serials_are_random_and_positive() {
 fn what_is_no_bin_is_not_certified() {
     let authority = Authority::generate(KeyKind::P256).unwrap();
     let error = authority.client(&["89102735051"]).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "a BIN has 12 digits, `89102735051` was given"
-    );
+    assert_eq!(error.to_string(), "a BIN has 12 digits, `89102735051` was given");
 }
 
 #[test]

@@ -72,9 +72,11 @@ impl Route {
 
     pub(super) fn method(&self) -> Method {
         match self {
-            Self::TradePoints { .. } | Self::Status { .. } | Self::Details | Self::ClientInfo | Self::Ping => {
-                Method::GET
-            }
+            Self::TradePoints { .. }
+            | Self::Status { .. }
+            | Self::Details
+            | Self::ClientInfo
+            | Self::Ping => Method::GET,
             _ => Method::POST,
         }
     }
@@ -188,9 +190,7 @@ impl Call {
         match done {
             Ok(data) => http::success(dress, data),
             Err(Refusal::Bank(code)) => route.refused(code),
-            Err(Refusal::Malformed(message)) => {
-                Answer::framework(hyper::StatusCode::BAD_REQUEST, &message)
-            }
+            Err(Refusal::Malformed(message)) => Answer::framework(hyper::StatusCode::BAD_REQUEST, &message),
         }
     }
 }
