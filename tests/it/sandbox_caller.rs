@@ -179,6 +179,19 @@ impl Reply {
     }
 }
 
+/// How the server refuses a client, read from the TLS stream itself: hyper may swallow the alert.
+pub async fn refusal(address: SocketAddr, config: Arc<ClientConfig>) -> String {
+    use tokio::io::AsyncReadExt;
+    let stream = TcpStream::connect(address).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    let error = match TlsConnector::from(config).connect(name, stream).await {
+        Err(error) => error,
+        // On TLS 1.3 the client is done before the server has judged it.
+        Ok(mut stream) => stream.read_u8().await.unwrap_err(),
+    };
+    format!("{error:?}")
+}
+
 impl Connection {
     pub async fn open(address: SocketAddr, config: Arc<ClientConfig>) -> std::io::Result<Self> {
         let stream = TcpStream::connect(address).await?;

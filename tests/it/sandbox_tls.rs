@@ -1,18 +1,19 @@
 //! Who gets through the sandbox's door.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use kaspi_direct::sandbox::pki::{Authority, Issued, KeyKind};
-use kaspi_direct::sandbox::{ClientAuth, HttpVersions, SandboxError, TlsVersions};
+use kaspi_direct::sandbox::{ClientAuth, Fault, FaultKind, HttpVersions, SandboxError, TlsVersions};
 use rustls::pki_types::ServerName;
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::sandbox_caller::{Connection, FLOWERS, GIFTS, Scene, scene, scene_with};
+use crate::sandbox_caller::{Connection, FLOWERS, GIFTS, Scene, refusal, scene, scene_with};
 
 const PING: &str = "/r3/v01/health/ping";
 
@@ -57,7 +58,9 @@ async fn a_strict_server_refuses_the_handshake_without_a_certificate() {
             options.client_auth = ClientAuth::Strict;
         })
         .await;
-        ping(&scene, None).await.unwrap_err();
+        let config = Arc::new(scene.config(None));
+        let text = refusal(scene.sandbox.address(), config).await;
+        assert!(text.contains("AlertReceived"), "{versions:?}: {text}");
         assert!(scene.sandbox.requests().is_empty());
         assert_eq!(ping(&scene, Some(&scene.flowers)).await, Ok(0));
     }
@@ -66,31 +69,27 @@ async fn a_strict_server_refuses_the_handshake_without_a_certificate() {
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_certificates_end_in_their_own_alerts() {
     let foreign = Authority::generate(KeyKind::P256).unwrap();
-    // On TLS 1.2 the alert comes within the handshake, so it is always seen.
-    let scene = scene_with(|options| options.tls = TlsVersions::Tls12).await;
-    let own = &scene.authority;
-    for (identity, alert) in [
-        (own.expired_client(&[FLOWERS]).unwrap(), "CertificateExpired"),
-        (
-            own.not_yet_valid_client(&[FLOWERS]).unwrap(),
-            "CertificateExpired",
-        ),
-        (
-            own.server_only_client(&[FLOWERS]).unwrap(),
-            "UnsupportedCertificate",
-        ),
-        (foreign.client(&[FLOWERS]).unwrap(), "UnknownCA"),
-    ] {
-        let error = ping(&scene, Some(&identity)).await.unwrap_err();
-        assert!(error.contains(alert), "{alert}: {error}");
+    for versions in [TlsVersions::Tls12, TlsVersions::Tls13] {
+        let scene = scene_with(|options| options.tls = versions).await;
+        let own = &scene.authority;
+        for (identity, alert) in [
+            (own.expired_client(&[FLOWERS]).unwrap(), "CertificateExpired"),
+            (
+                own.not_yet_valid_client(&[FLOWERS]).unwrap(),
+                "CertificateExpired",
+            ),
+            (
+                own.server_only_client(&[FLOWERS]).unwrap(),
+                "UnsupportedCertificate",
+            ),
+            (foreign.client(&[FLOWERS]).unwrap(), "UnknownCA"),
+        ] {
+            let config = Arc::new(scene.config(Some(&identity)));
+            let text = refusal(scene.sandbox.address(), config).await;
+            assert!(text.contains(alert), "{versions:?} {alert}: {text}");
+        }
+        assert!(scene.sandbox.requests().is_empty());
     }
-    assert!(scene.sandbox.requests().is_empty());
-
-    let scene = scene_with(|options| options.tls = TlsVersions::Tls13).await;
-    ping(&scene, Some(&foreign.client(&[FLOWERS]).unwrap()))
-        .await
-        .unwrap_err();
-    assert!(scene.sandbox.requests().is_empty());
 }
 
 #[tokio::test]
@@ -176,10 +175,18 @@ async fn the_log_tells_which_certificate_made_which_call() {
 #[tokio::test]
 async fn shutting_down_lets_a_request_finish() {
     let scene = scene().await;
+    scene
+        .sandbox
+        .arm(Fault::new(FaultKind::Delay).delayed(Duration::from_millis(300)))
+        .await;
     let mut caller = scene.connect(Some(&scene.flowers)).await;
-    assert_eq!(caller.send("GET", PING, None).await.unwrap().code(), 0);
+    let answering = tokio::spawn(async move { caller.send("GET", PING, None).await });
+    while scene.sandbox.requests().is_empty() {
+        tokio::task::yield_now().await;
+    }
     let (address, control) = (scene.sandbox.address(), scene.sandbox.control_address());
     scene.sandbox.shutdown().await;
+    assert_eq!(answering.await.unwrap().unwrap().code(), 0);
     assert!(TcpStream::connect(address).await.is_err());
     assert!(TcpStream::connect(control).await.is_err());
 }
