@@ -60,6 +60,43 @@ async fn resets_come_before_or_after_the_deed() {
     assert_eq!(rows[1].fault, Some("reset_after_commit"));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reset_ends_every_stream_of_an_http_2_connection() {
+    use http_body_util::{BodyExt, Full};
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+
+    let scene = scene().await;
+    let mut config = scene.config(Some(&scene.flowers));
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let stream = tokio::net::TcpStream::connect(scene.sandbox.address())
+        .await
+        .unwrap();
+    let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
+    let stream = tokio_rustls::TlsConnector::from(std::sync::Arc::new(config))
+        .connect(name, stream)
+        .await
+        .unwrap();
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+            .await
+            .unwrap();
+    tokio::spawn(connection);
+    let mut send = |body: Value| {
+        let request = hyper::Request::post(format!("https://localhost{CREATE}"))
+            .body(Full::new(hyper::body::Bytes::from(body.to_string())))
+            .unwrap();
+        let sent = sender.send_request(request);
+        async move { Ok::<_, hyper::Error>(sent.await?.into_body().collect().await?.to_bytes()) }
+    };
+    assert!(send(invoice()).await.is_ok());
+    scene.sandbox.arm(Fault::new(FaultKind::ResetAfterCommit)).await;
+    send(invoice()).await.unwrap_err();
+    assert_eq!(scene.sandbox.payments().len(), 2);
+    send(invoice()).await.unwrap_err();
+    assert_eq!(scene.sandbox.payments().len(), 2);
+    scene.sandbox.shutdown().await;
+}
+
 #[tokio::test]
 async fn answers_that_are_wrong_in_every_way() {
     let scene = scene().await;
