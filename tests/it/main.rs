@@ -23,3 +23,8 @@ mod identity_inspect;
 mod identity_kit;
 mod identity_refusals;
 mod identity_robust;
+mod sandbox_caller;
+mod sandbox_endpoints;
+mod sandbox_faults;
+mod sandbox_tls;
+mod sandbox_tools;
