@@ -33,6 +33,20 @@ impl Failure {
         .into()
     }
 
+    /// An argument that cannot be used; the error must not repeat a person's data.
+    pub(super) fn wrong_use(error: &impl std::error::Error) -> Self {
+        let plain = Plain {
+            what: error.to_string(),
+            kind: "usage",
+            source: None,
+        };
+        Self {
+            error: Box::new(plain),
+            exit: Exit::Usage,
+            told: false,
+        }
+    }
+
     /// A check or operation said no, and its report, which stands on standard output, tells why.
     #[cfg_attr(
         not(feature = "sandbox"),

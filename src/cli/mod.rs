@@ -17,7 +17,6 @@ mod setup;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::error::ErrorKind;
 
 use args::{Cli, Command};
@@ -32,7 +31,7 @@ use report::{Format, Report};
 /// 4 network or TLS; 5 Kaspi refused; 6 outcome unknown.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let cli = match Cli::try_parse_from(&arguments) {
+    let cli = match Cli::read(&arguments) {
         Ok(cli) => cli,
         Err(error) => return misused(&error, Format::wanted_by(&arguments)),
     };
@@ -61,7 +60,7 @@ async fn dispatch(cli: Cli, report: &Report) -> Result<(), Failure> {
         #[cfg(feature = "sandbox")]
         Command::Demo(options) => demo::run(options, report).await,
         #[cfg(feature = "sandbox")]
-        Command::Sandbox(command) => sandbox::run(command, report).await,
+        Command::Sandbox(command) => sandbox::run(command, &cli.global.bins, report).await,
         Command::Completions { shell } => {
             report.raw(&args::completions(shell));
             Ok(())

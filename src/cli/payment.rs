@@ -7,7 +7,7 @@ use super::args::Payment;
 use super::context::Context;
 use super::failure::Failure;
 use crate::api::{KaspiTime, PaymentState, PaymentStatus};
-use crate::base::{Balance, Bin, PaymentId};
+use crate::base::{Balance, Bin, PaymentId, PhoneNumber};
 use crate::payments::{NewPayment, NewRefund};
 
 pub(super) async fn run(command: Payment, context: &Context<'_>) -> Result<(), Failure> {
@@ -20,6 +20,7 @@ pub(super) async fn run(command: Payment, context: &Context<'_>) -> Result<(), F
             message,
             trade_point,
         } => {
+            let phone = PhoneNumber::parse(&phone).map_err(|error| Failure::wrong_use(&error))?;
             let new = NewPayment {
                 bin: context.bin(),
                 trade_point,

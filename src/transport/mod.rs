@@ -170,6 +170,12 @@ impl Channel {
         .and_then(|point| point.device_token.as_ref())
     }
 
+    /// Name or address of the server that calls go to.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.pinned.generation.kit.base_url.host().unwrap_or_default()
+    }
+
     /// Whether the merchant has a trade point of this number.
     #[must_use]
     pub fn has_trade_point(&self, id: TradePointId) -> bool {
