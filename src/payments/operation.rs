@@ -32,6 +32,13 @@ impl Payments {
             source,
         };
         let session = self.session(bin, trade_point).map_err(failed)?;
+        // reads may go straight to Kaspi for any BIN; what moves money keeps to the BIN's route
+        if !session.channel().is_direct() {
+            return Err(Error::NotDirect {
+                operation: id,
+                bin: session.bin(),
+            });
+        }
         let work = work(Operation {
             id,
             session,
