@@ -136,7 +136,8 @@ impl Error {
     }
 
     /// Whether the same call may succeed a moment later without anybody doing something.
-    pub(super) fn may_pass(&self) -> bool {
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
         match self {
             Self::Refused { code, .. } => codes::meaning(*code).is_some_and(|meaning| meaning.read_may_pass),
             Self::Answer {

@@ -9,17 +9,20 @@ mod exit;
 mod failure;
 mod merchants;
 mod payment;
+mod purchase;
+mod qr_code;
 mod report;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod setup;
+mod watch;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 
-use args::{Cli, Command};
+use args::{Cli, Command, Link, Qr};
 use context::Context;
 use failure::Failure;
 use report::{Format, Report};
@@ -53,6 +56,9 @@ async fn dispatch(cli: Cli, report: &Report) -> Result<(), Failure> {
     let context = Context::new(&cli.global, report);
     match cli.command {
         Command::Payment(command) => payment::run(command, &context).await,
+        Command::Qr(Qr::Create { purchase, png }) => purchase::qr(purchase, png.as_deref(), &context).await,
+        Command::Link(Link::Create { purchase }) => purchase::link(purchase, &context).await,
+        Command::ClientInfo { phone, trade_point } => setup::client_info(&phone, trade_point, &context).await,
         Command::Tradepoints => setup::trade_points(&context).await,
         Command::Device(command) => setup::device(command, &context).await,
         Command::Merchants(command) => merchants::run(&command, &context),

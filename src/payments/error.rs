@@ -36,6 +36,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// A read that failed.
+    pub(super) fn reading(source: api::Error) -> Self {
+        Self::Kaspi {
+            operation: None,
+            source,
+        }
+    }
+
     /// Our name for the operation that failed; none for a read.
     #[must_use]
     pub fn operation(&self) -> Option<OperationId> {
