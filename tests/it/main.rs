@@ -23,3 +23,6 @@ mod identity_inspect;
 mod identity_kit;
 mod identity_refusals;
 mod identity_robust;
+mod kit;
+mod server;
+mod tls_refusals;
