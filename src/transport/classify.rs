@@ -43,6 +43,15 @@ pub(super) fn received_alert(error: &(dyn StdError + 'static)) -> Option<Alert> 
     })
 }
 
+/// Whether a time limit is what ended things.
+pub(super) fn timed_out(error: &(dyn StdError + 'static)) -> bool {
+    chain(error).any(|cause| {
+        cause
+            .downcast_ref::<io::Error>()
+            .is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
+    })
+}
+
 /// A request that hyper gave up. `elsewhere` is the alert by which the server refused another of our
 /// connections meanwhile: over HTTP/2 requests wait for one connection, and only one of them learns
 /// why there is none.

@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tower_service::Service;
 
+use super::classify;
 use super::connection::{Connection, Refusals};
 use super::error::Phase;
 use super::proxy::Way;
@@ -83,9 +84,18 @@ impl Service<Uri> for Connector {
                     phase: Phase::Connect,
                     limit: limits.connect,
                 })?
-                .map_err(|source| ConnectError::Tcp {
-                    proxied: way.is_proxied(),
-                    source,
+                .map_err(|source| {
+                    // the connector has the same limit for each address, and may be the first to notice
+                    if classify::timed_out(source.as_ref()) {
+                        return ConnectError::TimedOut {
+                            phase: Phase::Connect,
+                            limit: limits.connect,
+                        };
+                    }
+                    ConnectError::Tcp {
+                        proxied: way.is_proxied(),
+                        source,
+                    }
                 })?;
             ASKED
                 .scope(Cell::new(false), handshake(tcp, to, tls, limits, refusals))

@@ -24,5 +24,7 @@ mod identity_kit;
 mod identity_refusals;
 mod identity_robust;
 mod kit;
+mod outcomes;
+mod proxies;
 mod server;
 mod tls_refusals;
