@@ -122,6 +122,38 @@ fn table() -> Vec<Row> {
     ]
 }
 
+/// The page that people read says the same as the table that is tested.
+#[test]
+fn the_page_of_outcomes_is_this_table() {
+    let page = include_str!("../../docs/outcomes.md");
+    let section = page.split("## After the request").nth(1).unwrap();
+    let mut told: Vec<(String, String, bool)> = section
+        .lines()
+        .filter(|line| line.starts_with("| ") && line.contains('`'))
+        .filter_map(|line| {
+            let cells: Vec<_> = line
+                .trim_matches('|')
+                .split('|')
+                .map(|cell| cell.trim().trim_matches('`'))
+                .collect();
+            let [.., kind, delivery, again] = cells[..] else {
+                return None;
+            };
+            Some((kind.to_owned(), delivery.to_owned(), again == "yes"))
+        })
+        .filter(|(kind, ..)| kind != "timeout")
+        .collect();
+    let mut tested: Vec<(String, String, bool)> = table()
+        .into_iter()
+        .map(|row| (row.kind.to_owned(), row.delivery.to_string(), row.read_again))
+        .collect();
+    for rows in [&mut told, &mut tested] {
+        rows.sort();
+        rows.dedup();
+    }
+    assert_eq!(told, tested);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_that_failed_says_what_is_known_and_is_not_sent_twice() {
     let operator = Operator::of_two();
