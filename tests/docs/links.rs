@@ -41,7 +41,7 @@ fn relative_links_lead_somewhere() {
 
 #[test]
 fn a_broken_link_is_found() {
-    let page = super::root().join("README.md");
+    let page = root().join("README.md");
     assert!(leads_somewhere(&page, "docs/cli.md#exit-codes").is_ok());
     assert!(leads_somewhere(&page, "docs/no-such-page.md").is_err());
     assert!(leads_somewhere(&page, "docs/cli.md#no-such-heading").is_err());
