@@ -26,5 +26,6 @@ mod identity_robust;
 mod kit;
 mod outcomes;
 mod proxies;
+mod routing;
 mod server;
 mod tls_refusals;
