@@ -18,6 +18,9 @@
     unnameable_types
 )]
 
+mod cli;
+mod cli_kit;
+mod cli_sandbox;
 mod identity_forms;
 mod identity_inspect;
 mod identity_kit;
