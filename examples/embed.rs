@@ -48,7 +48,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     for bin in app.transport().registry().bins() {
         let created = sell(&app, bin, "+7 700 000 00 00", "1500").await?;
         sandbox.customer(created.payment_id.get(), CustomerStep::Pay)?;
-        let (_, status) = app.payments().status(Some(bin), created.payment_id).await?;
+        let status = app.payments().check(Some(bin), created.payment_id).await?.status;
         println!(
             "BIN {bin}: payment {} of {} tenge is {}",
             created.payment_id, created.amount, status.status

@@ -59,11 +59,11 @@ impl App {
     ) -> Result<Self, OpenError> {
         let config = config::load(file, environment)?;
         let folders = config::scan(&config, environment)?;
-        let transport = Arc::new(Transport::new(&config, folders, clock)?);
+        let transport = Arc::new(Transport::new(&config, folders, Arc::clone(&clock))?);
         let api = Api::new(Arc::clone(&transport), api_settings(&config));
         Ok(Self {
             #[cfg(feature = "journal")]
-            payments: Payments::new(api.clone()),
+            payments: Payments::new(api.clone(), clock),
             config,
             transport,
             api,

@@ -1,4 +1,111 @@
-//! kaspi-direct: take money with Kaspi Pay from your own backend.
+//! Take money with Kaspi Pay from your own backend: scheme r3, mutual TLS, and for each organisation
+//! (BIN) its own certificate.
+//!
+//! The library reads the files that an operator has, keeps one TLS configuration and one connection
+//! pool for each certificate, and offers Kaspi's calls as typed methods. A call names its BIN; merchant,
+//! device token and certificate come from one look-up, so that they cannot be mixed up. A call that
+//! fails says what is known about it, because that decides whether money may be asked for again.
+//!
+//! # The first call
+//!
+//! With the feature `sandbox` the simulated Kaspi can stand in for the bank. Apart from its three lines
+//! this is what a backend does:
+//!
+#![cfg_attr(feature = "sandbox", doc = "```")]
+#![cfg_attr(not(feature = "sandbox"), doc = "```ignore")]
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! use kaspi_direct::app::App;
+//! use kaspi_direct::config::Environment;
+//! use kaspi_direct::payments::NewPayment;
+//! use kaspi_direct::sandbox::{Options, Sandbox, layout};
+//!
+//! // In place of the bank: test certificates in a folder, and a server that knows them.
+//! let folder = tempfile::tempdir()?;
+//! layout::init(folder.path(), &layout::Init::default())?;
+//! let _sandbox = Sandbox::start(Options::from_dir(folder.path())?).await?;
+//!
+//! // Once, when your program starts. Loads every identity; sends nothing.
+//! let app = App::open(&folder.path().join("kaspi.toml"), &Environment::of_process())?;
+//!
+//! // For each order. A message is what the customer reads.
+//! let created = app
+//!     .payments()
+//!     .create(NewPayment {
+//!         bin: Some("891027350515".parse()?),
+//!         trade_point: None,
+//!         phone: "+7 700 000 00 00".parse()?,
+//!         amount: "1500".parse()?,
+//!         message: "Order 17".to_owned(),
+//!     })
+//!     .await?;
+//! assert_eq!(created.amount.to_string(), "1500.00");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! `examples/embed.rs` is the same for two organisations, to copy from. `docs/embedding.md` goes on from
+//! there, `docs/configuration.md` lists every setting.
+//!
+//! # Errors and outcomes
+//!
+//! Every error implements [`base::Explain`]. Its `Display` says what happened, on one line, with the
+//! values that were compared. Its other answers are for whoever has to act:
+//!
+//! | Method | Answers |
+//! |---|---|
+//! | [`kind`](base::Explain::kind) | a stable word, such as `wrong_password`; `docs/errors.md` lists them all |
+//! | [`fault`](base::Explain::fault) | who has to act: caller, operator, bank, network, this program |
+//! | [`hint`](base::Explain::hint) | one thing to do next |
+//! | [`delivery`](base::Explain::delivery) | what is known about the request |
+//! | [`code`](base::Explain::code) | Kaspi's own `StatusCode` |
+//!
+//! For money the [`Delivery`](base::Delivery) is what counts:
+//!
+//! - `NotSent`: Kaspi never got it. It may be sent again.
+//! - `Refused`: Kaspi answered no, and nothing happened. Sent again it is refused again, until somebody
+//!   does what the hint says.
+//! - `Unknown`: it may have happened. Nothing in this library sends it again, and neither should you:
+//!   look first.
+//!
+//! A call whose future is dropped goes on: operations of `payments` run on tasks of their own.
+//!
+//! # Features
+//!
+//! Features add; none changes what the others do.
+//!
+//! | Feature | Default | Adds |
+//! |---|---|---|
+//! | `cli` | yes | the program `kaspi` and the room `cli`, with clap; brings `journal` |
+//! | `journal` | yes | the room `payments`: payments as operations |
+//! | `sandbox` | yes | the simulated Kaspi with its test certificates, with rcgen |
+//!
+//! With `default-features = false` you get configuration, identities, registry, transport and the typed
+//! calls of [`api`], without clap and rcgen. Calls that move money then ask for a [`api::MoneyPermit`],
+//! which you make by [`api::MoneyPermit::caller_keeps_the_books`]: recording an operation before it is
+//! sent, and never sending one again whose outcome is unknown, is your part then.
+//!
+//! # Rooms
+//!
+//! The modules at the top are called rooms. Imports point to the left only, and a test keeps it so
+//! (`docs/architecture.md`):
+//!
+//! ```text
+//! base <- config <- identity <- registry <- transport <- api <- payments
+//! ```
+//!
+//! | Room | Holds |
+//! |---|---|
+//! | [`base`] | BIN, money, phone, ids, secrets, delivery, clock |
+//! | [`config`] | files and environment to checked configuration |
+//! | [`identity`] | files to certificate chain and key; what is wrong with them |
+//! | [`registry`] | BIN to merchant to the current generation of its identity |
+//! | [`transport`] | one TLS configuration and one pool for each generation; delivery of a failure |
+//! | [`api`] | one typed struct for each Kaspi call; envelope; codes |
+//! | `payments` | operations that move money, each on a task of its own (feature `journal`) |
+//! | [`app`] | the wiring: from a configuration file to a working set |
+//! | `cli` | the commands of the program (feature `cli`) |
+//! | `sandbox` | the simulated Kaspi (feature `sandbox`); shares no type with the others |
 #![forbid(unsafe_code)]
 
 pub mod api;
@@ -14,3 +121,12 @@ pub mod registry;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod transport;
+
+/// The code in the documents, compiled and run as documentation tests.
+#[cfg(all(doctest, feature = "journal", feature = "sandbox"))]
+mod documents {
+    #[doc = include_str!("../README.md")]
+    mod readme {}
+    #[doc = include_str!("../docs/embedding.md")]
+    mod embedding {}
+}

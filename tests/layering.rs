@@ -67,8 +67,8 @@ const FENCES: &[Fence] = &[
     ),
     fence(
         Crate("tokio_rustls"),
-        &["sandbox"],
-        "the client's TLS goes through hyper-rustls",
+        &["sandbox", "transport/connection.rs"],
+        "the client's TLS goes through hyper-rustls; one file names the stream that it makes",
     ),
     fence(
         Crate("rcgen"),

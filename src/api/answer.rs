@@ -117,7 +117,7 @@ impl Fields {
             .filter(|value| !value.is_null())
     }
 
-    fn take(&mut self, name: &str) -> Option<Value> {
+    pub(super) fn take(&mut self, name: &str) -> Option<Value> {
         let key = self.0.keys().find(|key| key.eq_ignore_ascii_case(name))?.clone();
         self.0.remove(&key).filter(|value| !value.is_null())
     }
@@ -170,6 +170,15 @@ impl Fields {
             Value::Number(number) => Some(number.to_string()),
             _ => None,
         }
+    }
+
+    /// A list of texts; empty where it is not there.
+    pub(super) fn texts(&self, name: &'static str) -> Vec<String> {
+        let texts = |list: &Vec<Value>| list.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        self.get(name)
+            .and_then(Value::as_array)
+            .map(texts)
+            .unwrap_or_default()
     }
 
     /// Yes or no, where it is there.

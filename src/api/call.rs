@@ -1,5 +1,7 @@
 //! A request is data: what it asks, where, and what it does there. One executor runs them all.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 use http::Method;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -11,7 +13,8 @@ use serde_json::value::RawValue;
 use super::Error;
 use super::answer::AnswerFault;
 use super::session::ApiSettings;
-use crate::base::{Amount, Bin, DeviceToken};
+use crate::base::{Amount, Bin, DeviceToken, TradePointId};
+use crate::transport::Channel;
 
 /// What a call does at Kaspi.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,12 +47,26 @@ pub(super) trait Call: Sync {
 pub(super) struct Caller<'a> {
     pub(super) bin: Bin,
     token: Option<&'a DeviceToken>,
+    /// Name or address of the server, and whether it is one where nothing is real.
+    pub(super) host: &'a str,
+    pub(super) is_test_host: bool,
     pub(super) settings: &'a ApiSettings,
 }
 
 impl<'a> Caller<'a> {
-    pub(super) fn new(bin: Bin, token: Option<&'a DeviceToken>, settings: &'a ApiSettings) -> Self {
-        Self { bin, token, settings }
+    pub(super) fn new(
+        channel: &'a Channel,
+        trade_point: Option<TradePointId>,
+        settings: &'a ApiSettings,
+    ) -> Self {
+        let host = channel.host();
+        Self {
+            bin: channel.bin(),
+            token: channel.device_token(trade_point),
+            host,
+            is_test_host: is_test_host(host),
+            settings,
+        }
     }
 
     /// The device token, for calls that need one.
@@ -58,6 +75,18 @@ impl<'a> Caller<'a> {
             .map(DeviceToken::expose)
             .ok_or(Error::NoDeviceToken { call, bin: self.bin })
     }
+}
+
+/// The bank's own test server, or this machine, where a sandbox runs.
+fn is_test_host(host: &str) -> bool {
+    const BANKS_TEST_SERVER: &str = "mtokentest.kaspi.kz";
+    let address = host
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .parse::<IpAddr>();
+    host.eq_ignore_ascii_case(BANKS_TEST_SERVER)
+        || host.eq_ignore_ascii_case("localhost")
+        || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// Method, path below the base address, and body.
@@ -111,4 +140,33 @@ pub(super) fn amount<S: Serializer>(amount: &Amount, serializer: S) -> Result<S:
     RawValue::from_string(amount.to_string())
         .map_err(S::Error::custom)?
         .serialize(serializer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_hosts() {
+        for host in [
+            "127.0.0.1",
+            "127.8.9.1",
+            "[::1]",
+            "localhost",
+            "mtokentest.kaspi.kz",
+            "MTOKENTEST.kaspi.kz",
+        ] {
+            assert!(is_test_host(host), "{host}");
+        }
+        for host in [
+            "qrapi-cert-ip.kaspi.kz",
+            "kaspi.kz",
+            "10.0.0.1",
+            "localhost.kaspi.kz",
+            "mtokentest.kaspi.kz.example",
+            "",
+        ] {
+            assert!(!is_test_host(host), "{host}");
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! `device/register`: the token that further calls of a trade point need.
+//! `device/register` and `device/delete`: the token that further calls of a trade point need.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -54,5 +54,35 @@ impl Call for RegisterDevice {
         let device_token =
             DeviceToken::parse(&text).map_err(|_| wrong("DeviceToken", Some(&Value::String(text))))?;
         Ok(RegisteredDevice { device_token })
+    }
+}
+
+/// `device/delete` of the device whose token the caller carries.
+pub(super) struct DeleteDevice;
+
+#[derive(Serialize)]
+struct DeleteBody<'a> {
+    #[serde(rename = "OrganizationBin")]
+    organization_bin: Bin,
+    #[serde(rename = "DeviceToken")]
+    device_token: &'a str,
+}
+
+impl Call for DeleteDevice {
+    type Output = ();
+    const NAME: &'static str = "device/delete";
+    // a repeat would be refused, because the device is gone, and the refusal mistaken for the outcome
+    const EFFECT: Effect = Effect::Writes;
+
+    fn request(&self, caller: &Caller<'_>) -> Result<WireRequest, Error> {
+        let body = DeleteBody {
+            organization_bin: caller.bin,
+            device_token: caller.device_token(Self::NAME)?,
+        };
+        WireRequest::post(Self::NAME, "/v01/device/delete", &body)
+    }
+
+    fn read(_: Option<Value>) -> Result<(), AnswerFault> {
+        Ok(())
     }
 }

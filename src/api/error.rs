@@ -1,6 +1,7 @@
 //! Why a call did not end as asked, and what is known about it.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use super::Effect;
 use super::answer::AnswerFault;
@@ -62,6 +63,28 @@ pub enum Error {
         /// The trade point asked for.
         trade_point: crate::base::TradePointId,
     },
+    /// The bank's test emulator, asked for where payments are real.
+    #[error("`test/payment` is the bank's test emulator, and `{host}` is not a test server")]
+    NotATestHost {
+        /// The BIN.
+        bin: Bin,
+        /// The server that the configuration names.
+        host: String,
+    },
+    /// More questions than the bank allows.
+    #[error(
+        "`{call}` was asked {limit} times in a minute for BIN `{bin}`, which is all that the bank allows"
+    )]
+    TooOften {
+        /// The documented name of the call.
+        call: &'static str,
+        /// The BIN.
+        bin: Bin,
+        /// How many calls a minute the bank allows for each device.
+        limit: usize,
+        /// How long to wait for the next one.
+        wait: Duration,
+    },
     /// The request cannot be written as JSON or as a header.
     #[error("the request `{call}` cannot be written: {source}")]
     Unwritable {
@@ -104,14 +127,17 @@ impl Error {
             },
             Self::Answer { .. } => Delivery::Unknown,
             Self::Transport { source, .. } => source.delivery(),
-            Self::NoDeviceToken { .. } | Self::NoTradePoint { .. } | Self::Unwritable { .. } => {
-                Delivery::NotSent
-            }
+            Self::NoDeviceToken { .. }
+            | Self::NoTradePoint { .. }
+            | Self::NotATestHost { .. }
+            | Self::TooOften { .. }
+            | Self::Unwritable { .. } => Delivery::NotSent,
         }
     }
 
     /// Whether the same call may succeed a moment later without anybody doing something.
-    pub(super) fn may_pass(&self) -> bool {
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
         match self {
             Self::Refused { code, .. } => codes::meaning(*code).is_some_and(|meaning| meaning.read_may_pass),
             Self::Answer {
@@ -123,7 +149,11 @@ impl Error {
                 ) && !(300..500).contains(http_status)
             }
             Self::Transport { source, .. } => source.may_pass(),
-            Self::NoDeviceToken { .. } | Self::NoTradePoint { .. } | Self::Unwritable { .. } => false,
+            Self::NoDeviceToken { .. }
+            | Self::NoTradePoint { .. }
+            | Self::NotATestHost { .. }
+            | Self::TooOften { .. }
+            | Self::Unwritable { .. } => false,
         }
     }
 
@@ -150,7 +180,11 @@ impl Error {
             Self::Refused { effect, .. } | Self::Answer { effect, .. } | Self::Transport { effect, .. } => {
                 Some(*effect)
             }
-            Self::NoDeviceToken { .. } | Self::NoTradePoint { .. } | Self::Unwritable { .. } => None,
+            Self::NoDeviceToken { .. }
+            | Self::NoTradePoint { .. }
+            | Self::NotATestHost { .. }
+            | Self::TooOften { .. }
+            | Self::Unwritable { .. } => None,
         }
     }
 }
@@ -171,6 +205,8 @@ impl Explain for Error {
             Self::Transport { source, .. } => source.kind(),
             Self::NoDeviceToken { .. } => "no_device_token",
             Self::NoTradePoint { .. } => "no_trade_point",
+            Self::NotATestHost { .. } => "not_a_test_host",
+            Self::TooOften { .. } => "too_often",
             Self::Unwritable { .. } => "unwritable_request",
         }
     }
@@ -186,7 +222,7 @@ impl Explain for Error {
             },
             Self::Transport { source, .. } => source.fault(),
             Self::NoDeviceToken { .. } => Fault::Operator,
-            Self::NoTradePoint { .. } => Fault::Caller,
+            Self::NoTradePoint { .. } | Self::NotATestHost { .. } | Self::TooOften { .. } => Fault::Caller,
             Self::Unwritable { .. } => Fault::Us,
         }
     }
@@ -206,6 +242,8 @@ impl Explain for Error {
                     .to_owned(),
             ),
             Self::NoTradePoint { .. } => Some("`kaspi merchants show` lists those that are configured".to_owned()),
+            Self::NotATestHost { .. } => Some("real payments are made by customers; try this against `kaspi sandbox run`".to_owned()),
+            Self::TooOften { wait, .. } => Some(format!("ask again in {} s", wait.as_secs() + 1)),
             Self::Unwritable { .. } => None,
         }
     }

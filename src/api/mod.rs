@@ -11,11 +11,14 @@
 
 mod answer;
 mod call;
+mod client_info;
 mod codes;
 mod date;
 mod devices;
+mod emulator;
 mod error;
 mod permit;
+mod qr;
 mod refunds;
 mod remote;
 mod repeat;
@@ -25,13 +28,16 @@ mod trade_points;
 
 pub use answer::{AnswerFault, FieldFault};
 pub use call::Effect;
+pub use client_info::{ClientInfo, ClientName};
 pub use codes::{CodeMeaning, meaning};
 pub use date::KaspiTime;
 pub use devices::{RegisterDevice, RegisteredDevice};
+pub use emulator::Emulate;
 pub use error::Error;
 pub use permit::MoneyPermit;
+pub use qr::{CreateLink, CreateQr, LinkCreated, PollTiming, QrCreated};
 pub use refunds::{PaymentDetails, RefundDone, RefundPayment};
-pub use remote::{CreateRemotePayment, RemotePaymentCreated};
+pub use remote::{CreateRemotePayment, RemotePaymentCanceled, RemotePaymentCreated};
 pub use repeat::{Attempt, Next, next};
 pub use session::{Api, ApiSettings, Session};
 pub use status::{PaymentState, PaymentStatus, StatusVersion, StatusWord};

@@ -1,11 +1,11 @@
-//! `remote/create`: an invoice that the customer sees in the Kaspi app.
+//! `remote/create` and `remote/cancel`: an invoice that the customer sees in the Kaspi app.
 
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Error;
 use super::answer::{AnswerFault, Fields};
 use super::call::{self, Call, Caller, Effect, WireRequest};
+use super::{Error, StatusWord};
 use crate::base::{Amount, Bin, PaymentId, PhoneNumber};
 
 /// An invoice to one customer.
@@ -64,5 +64,46 @@ impl Call for CreateRemotePayment {
         Ok(RemotePaymentCreated {
             payment_id: fields.id("QrPaymentId", PaymentId::new)?,
         })
+    }
+}
+
+/// An invoice that has been taken back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RemotePaymentCanceled {
+    /// `Status`: `RemotePaymentCanceled`.
+    pub status: StatusWord,
+}
+
+/// `remote/cancel`.
+pub(super) struct CancelRemotePayment(pub(super) PaymentId);
+
+#[derive(Serialize)]
+struct CancelBody<'a> {
+    #[serde(rename = "OrganizationBin")]
+    organization_bin: Bin,
+    #[serde(rename = "QrPaymentId")]
+    qr_payment_id: PaymentId,
+    #[serde(rename = "DeviceToken")]
+    device_token: &'a str,
+}
+
+impl Call for CancelRemotePayment {
+    type Output = RemotePaymentCanceled;
+    const NAME: &'static str = "remote/cancel";
+    const EFFECT: Effect = Effect::Writes;
+
+    fn request(&self, caller: &Caller<'_>) -> Result<WireRequest, Error> {
+        let body = CancelBody {
+            organization_bin: caller.bin,
+            qr_payment_id: self.0,
+            device_token: caller.device_token(Self::NAME)?,
+        };
+        WireRequest::post(Self::NAME, "/v01/remote/cancel", &body)
+    }
+
+    fn read(data: Option<Value>) -> Result<RemotePaymentCanceled, AnswerFault> {
+        let status = StatusWord::new(Fields::of_data(data)?.text("Status")?);
+        Ok(RemotePaymentCanceled { status })
     }
 }

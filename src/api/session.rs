@@ -9,14 +9,17 @@ use uuid::Uuid;
 
 use super::answer::{self, Answer};
 use super::call::{Call, Caller, WireRequest};
-use super::devices::{RegisterDevice, RegisteredDevice};
+use super::client_info::{ClientInfo, ClientInfoLimit, ClientInfoOf};
+use super::devices::{DeleteDevice, RegisterDevice, RegisteredDevice};
+use super::emulator::{Emulate, EmulatorStep};
+use super::qr::{CreateLink, CreateQr, LinkCreated, QrCreated};
 use super::refunds::{DetailsOf, PaymentDetails, RefundDone, RefundPayment};
-use super::remote::{CreateRemotePayment, RemotePaymentCreated};
+use super::remote::{CancelRemotePayment, CreateRemotePayment, RemotePaymentCanceled, RemotePaymentCreated};
 use super::repeat::{Attempt, Next, jittered, next};
 use super::status::{PaymentStatus, StatusOf, StatusVersion};
 use super::trade_points::{Ping, TradePointInfo, TradePoints};
 use super::{Effect, Error, MoneyPermit};
-use crate::base::{Bin, OperationId, PaymentId, PhoneFormat, TradePointId};
+use crate::base::{Bin, OperationId, PaymentId, PhoneFormat, PhoneNumber, TradePointId};
 use crate::transport::{Channel, Request, Transport};
 
 /// How Kaspi is spoken to.
@@ -40,6 +43,7 @@ const REPEAT_WITHIN: Duration = Duration::from_secs(8);
 pub struct Api {
     transport: Arc<Transport>,
     settings: ApiSettings,
+    limits: ClientInfoLimit,
 }
 
 /// Kaspi's calls for one BIN: merchant, device token and certificate of one look-up.
@@ -48,13 +52,18 @@ pub struct Session {
     channel: Channel,
     settings: ApiSettings,
     trade_point: Option<TradePointId>,
+    limits: ClientInfoLimit,
 }
 
 impl Api {
     /// Kaspi's calls over a transport.
     #[must_use]
     pub fn new(transport: Arc<Transport>, settings: ApiSettings) -> Self {
-        Self { transport, settings }
+        Self {
+            transport,
+            settings,
+            limits: ClientInfoLimit::default(),
+        }
     }
 
     /// Pins one BIN, or `default_bin` where none is named. Sends nothing.
@@ -72,6 +81,7 @@ impl Api {
             channel,
             settings: self.settings,
             trade_point: None,
+            limits: self.limits.clone(),
         })
     }
 }
@@ -176,6 +186,73 @@ impl Session {
         self.run_permitted(permit, refund).await
     }
 
+    /// Deletes a device: `device/delete` (official document 4.2.4). Its token is dead afterwards.
+    ///
+    /// The device is the one whose token this session carries.
+    ///
+    /// # Errors
+    ///
+    /// Kaspi refuses, or no answer came; then the error's `delivery` tells whether it may be deleted.
+    pub async fn delete_device(&self) -> Result<(), Error> {
+        self.run(&DeleteDevice).await
+    }
+
+    /// Makes a purchase to be paid by QR code: `qr/create` (official document 4.3.1).
+    ///
+    /// # Errors
+    ///
+    /// The error's `delivery` tells whether there can be a purchase. One whose answer was lost was shown
+    /// to nobody and expires.
+    pub async fn create_qr(&self, permit: MoneyPermit, qr: &CreateQr) -> Result<QrCreated, Error> {
+        self.run_permitted(permit, qr).await
+    }
+
+    /// Makes a purchase to be paid by a link: `qr/create-link` (official document 4.3.2).
+    ///
+    /// # Errors
+    ///
+    /// The error's `delivery` tells whether there can be a purchase. One whose answer was lost was shown
+    /// to nobody and expires.
+    pub async fn create_link(&self, permit: MoneyPermit, link: &CreateLink) -> Result<LinkCreated, Error> {
+        self.run_permitted(permit, link).await
+    }
+
+    /// Takes an unpaid invoice back: `remote/cancel` (official document 4.6.3).
+    ///
+    /// After any failure read the status: the customer may have paid meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Kaspi refuses, or no answer came.
+    pub async fn cancel_remote_payment(
+        &self,
+        permit: MoneyPermit,
+        payment: PaymentId,
+    ) -> Result<RemotePaymentCanceled, Error> {
+        self.run_permitted(permit, &CancelRemotePayment(payment)).await
+    }
+
+    /// Whether a phone number can get an invoice, and whose it is: `remote/client-info` (official
+    /// document 4.6.1). At most 50 times a minute for each device, which is kept here.
+    ///
+    /// # Errors
+    ///
+    /// Kaspi refuses, no answer came, or it was asked too often.
+    pub async fn client_info(&self, phone: PhoneNumber) -> Result<ClientInfo, Error> {
+        self.limits.take((self.bin(), self.trade_point))?;
+        self.run(&ClientInfoOf(phone)).await
+    }
+
+    /// Lets the bank's emulated customer act on a QR or link payment: `test/payment/*` (official
+    /// document 5.2-5.5). Only against the bank's test server or a sandbox.
+    ///
+    /// # Errors
+    ///
+    /// The configured server is not a test server, Kaspi refuses, or no answer came.
+    pub async fn emulate(&self, payment: PaymentId, step: Emulate) -> Result<(), Error> {
+        self.run(&EmulatorStep { step, payment }).await
+    }
+
     async fn run<C: Call>(&self, call: &C) -> Result<C::Output, Error> {
         self.execute(call, None).await
     }
@@ -185,8 +262,7 @@ impl Session {
     }
 
     async fn execute<C: Call>(&self, call: &C, operation: Option<OperationId>) -> Result<C::Output, Error> {
-        let token = self.channel.device_token(self.trade_point);
-        let request = call.request(&Caller::new(self.bin(), token, &self.settings))?;
+        let request = call.request(&Caller::new(&self.channel, self.trade_point, &self.settings))?;
         let began = Instant::now();
         let mut made = 0;
         loop {

@@ -63,6 +63,25 @@ pub enum PaymentState {
     Unknown,
 }
 
+impl PaymentStatus {
+    /// A status with nothing but its word, as version 1 of the call gives it.
+    #[must_use]
+    pub fn of_word(status: StatusWord) -> Self {
+        Self {
+            status,
+            amount: None,
+            transaction_id: None,
+            product_type: None,
+            loan_offer_name: None,
+            loan_term: None,
+            is_offer: None,
+            store_name: None,
+            address: None,
+            city: None,
+        }
+    }
+}
+
 impl StatusWord {
     /// Takes Kaspi's word.
     #[must_use]

@@ -24,6 +24,9 @@ pub enum IdError {
         /// What was given.
         given: String,
     },
+    /// An order number that is empty, too long, or not printable.
+    #[error("an external id has 1 to 100 printable characters, this one does not")]
+    ExternalId,
     /// Not an operation id of ours.
     #[error("an operation id is a UUID, `{given}` is not")]
     OperationId {
@@ -132,6 +135,40 @@ impl FromStr for DeviceId {
 }
 
 impl fmt::Display for DeviceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Our own number of an order, as QR and link payments carry it: `ExternalId` (official document 4.3.1).
+///
+/// Kaspi neither checks that it is used once nor answers questions about it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct ExternalId(String);
+
+impl ExternalId {
+    /// The number itself.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ExternalId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let fits =
+            !text.trim().is_empty() && text.chars().count() <= 100 && !text.chars().any(char::is_control);
+        if fits {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(IdError::ExternalId)
+        }
+    }
+}
+
+impl fmt::Display for ExternalId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

@@ -14,7 +14,7 @@ pub use bin::{Bin, BinError};
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use delivery::Delivery;
 pub use explain::{Explain, Fault, chain_text};
-pub use ids::{DeviceId, IdError, OperationId, PaymentId, ReturnOperationId, TradePointId};
+pub use ids::{DeviceId, ExternalId, IdError, OperationId, PaymentId, ReturnOperationId, TradePointId};
 pub use money::{Amount, AmountError, Balance};
 pub use phone::{PhoneError, PhoneFormat, PhoneNumber};
 pub use secret::{DeviceToken, DeviceTokenError, Password, Secret};

@@ -1,11 +1,13 @@
 //! The command line, as clap reads it.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::base::{Amount, Bin, DeviceId, PaymentId, PhoneNumber, TradePointId};
+use crate::base::{Amount, Bin, DeviceId, ExternalId, PaymentId, TradePointId};
 
 /// Exit codes, as every command's help shows them.
 const EXIT_CODES: &str = "\
@@ -22,6 +24,21 @@ pub(super) struct Cli {
     pub(super) command: Command,
 }
 
+impl Cli {
+    /// Reads a command line.
+    ///
+    /// Only a new sandbox takes several BINs; anywhere else the second one is a slip, and to take
+    /// either of them would be a guess about whose money it is.
+    pub(super) fn read(arguments: &[OsString]) -> Result<Self, clap::Error> {
+        let cli = Self::try_parse_from(arguments)?;
+        if cli.global.bins.len() > 1 && !cli.command.takes_several_bins() {
+            let message = "`--bin` is given more than once, and this command works for one organisation";
+            return Err(Self::command().error(ErrorKind::TooManyValues, message));
+        }
+        Ok(cli)
+    }
+}
+
 /// Options of every command.
 #[derive(Args, Clone, Debug)]
 pub(super) struct Global {
@@ -29,8 +46,14 @@ pub(super) struct Global {
     #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
     pub(super) config: Option<PathBuf>,
     /// The organisation, 12 digits [default: `default_bin` of the configuration]
-    #[arg(long, global = true, value_name = "BIN", help_heading = "Global options")]
-    pub(super) bin: Option<Bin>,
+    #[arg(
+        long = "bin",
+        id = "bin",
+        global = true,
+        value_name = "BIN",
+        help_heading = "Global options"
+    )]
+    pub(super) bins: Vec<Bin>,
     /// Text for people, JSON for programs
     #[arg(
         short,
@@ -91,6 +114,24 @@ pub(super) enum Command {
     /// Invoices by phone number: create, look, refund
     #[command(subcommand)]
     Payment(Payment),
+    /// Payments by QR code
+    #[command(subcommand)]
+    Qr(Qr),
+    /// Payments by link
+    #[command(subcommand)]
+    Link(Link),
+    /// Whether a phone number can get an invoice, and whose it is
+    #[command(
+        after_help = "Example: kaspi client-info --phone +77000000000\n\nThe bank allows 50 questions a minute for each device. The name is a person's: do not store it."
+    )]
+    ClientInfo {
+        /// The customer: +7, 7 or 8 and ten digits
+        #[arg(long)]
+        phone: String,
+        /// The trade point, where the merchant has several [default: the one marked `default`]
+        #[arg(long, value_name = "ID")]
+        trade_point: Option<TradePointId>,
+    },
     /// The trade points that the bank knows for the BIN
     #[command(after_help = "Example: kaspi tradepoints --bin 891027350515 -o json")]
     Tradepoints,
@@ -116,6 +157,16 @@ pub(super) enum Command {
     },
 }
 
+impl Command {
+    fn takes_several_bins(&self) -> bool {
+        match self {
+            #[cfg(feature = "sandbox")]
+            Self::Sandbox(Sandbox::Init { .. }) => true,
+            _ => false,
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Payment {
     /// Send a customer an invoice
@@ -124,8 +175,9 @@ pub(super) enum Payment {
     )]
     Create {
         /// The customer: +7, 7 or 8 and ten digits
+        // read later: clap's own error would repeat a wrong number, which is personal data too
         #[arg(long)]
-        phone: PhoneNumber,
+        phone: String,
         /// In tenge, at most two decimals
         #[arg(long, allow_negative_numbers = true)]
         amount: Amount,
@@ -142,6 +194,28 @@ pub(super) enum Payment {
         /// Kaspi's number of the payment
         #[arg(value_name = "ID")]
         payment: PaymentId,
+    },
+    /// Watch a payment until it is paid, has failed, or has run out of time
+    #[command(
+        after_help = "Example: kaspi payment watch 12800000774\n\nExit code 0 if it was paid, 1 if not. QR and link payments are asked for every 5 seconds. The bank forbids to poll phone\ninvoices; with --sparse one is asked for in growing gaps from 15 seconds to 3 minutes."
+    )]
+    Watch {
+        /// Kaspi's number of the payment
+        #[arg(value_name = "ID")]
+        payment: PaymentId,
+        /// Watch a phone invoice, in growing gaps
+        #[arg(long)]
+        sparse: bool,
+    },
+    /// Take an unpaid invoice back
+    #[command(after_help = "Example: kaspi payment cancel 12800000774 --bin 891027350515")]
+    Cancel {
+        /// Kaspi's number of the payment
+        #[arg(value_name = "ID")]
+        payment: PaymentId,
+        /// The trade point that made it, where the merchant has several [default: the one marked `default`]
+        #[arg(long, value_name = "ID")]
+        trade_point: Option<TradePointId>,
     },
     /// What was paid and what is left to refund
     #[command(after_help = "Example: kaspi payment details 12800000774 --bin 891027350515")]
@@ -168,6 +242,46 @@ pub(super) enum Payment {
     },
 }
 
+/// What QR and link payments are made from.
+#[derive(Args, Debug)]
+pub(super) struct Purchase {
+    /// In tenge, at most two decimals
+    #[arg(long, allow_negative_numbers = true)]
+    pub(super) amount: Amount,
+    /// Your own number of the order, which Kaspi keeps
+    #[arg(long, value_name = "TEXT")]
+    pub(super) external_id: Option<ExternalId>,
+    /// The trade point, where the merchant has several [default: the one marked `default`]
+    #[arg(long, value_name = "ID")]
+    pub(super) trade_point: Option<TradePointId>,
+    /// Watch it until it is paid, has failed, or has run out of time; exit code 1 if it was not paid
+    #[arg(long)]
+    pub(super) watch: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Qr {
+    /// Make a QR code and draw it
+    #[command(after_help = "Example: kaspi qr create --amount 1500 --external-id order-17 --watch")]
+    Create {
+        #[command(flatten)]
+        purchase: Purchase,
+        /// Draw it into a PNG file too
+        #[arg(long, value_name = "FILE")]
+        png: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Link {
+    /// Make a link and print it
+    #[command(after_help = "Example: kaspi link create --amount 1500 --external-id order-17")]
+    Create {
+        #[command(flatten)]
+        purchase: Purchase,
+    },
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Device {
     /// Register a device at a trade point and write its token to a file
@@ -187,6 +301,13 @@ pub(super) enum Device {
         /// Print the token instead
         #[arg(long, conflicts_with = "token_file")]
         print_token: bool,
+    },
+    /// Delete the device whose token is configured; its token is dead afterwards
+    #[command(after_help = "Example: kaspi device delete --bin 891027350515 --trade-point 385716")]
+    Delete {
+        /// The trade point whose device is deleted; it must stand in merchant.toml
+        #[arg(long, value_name = "ID")]
+        trade_point: TradePointId,
     },
 }
 
@@ -226,13 +347,12 @@ pub(super) struct Demo {
 #[derive(Debug, Subcommand)]
 pub(super) enum Sandbox {
     /// Write a configuration with freshly made test certificates
-    #[command(after_help = "Example: kaspi sandbox init /tmp/kaspi --bin 891027350515 --bin 210440028324")]
+    #[command(
+        after_help = "Example: kaspi sandbox init /tmp/kaspi --bin 891027350515 --bin 210440028324\n\n`--bin` may be given several times; without it, two example organisations are made."
+    )]
     Init {
         /// A folder that is not there yet, or empty
         dir: PathBuf,
-        /// An organisation; may be given several times [default: two examples]
-        #[arg(long = "bin", value_name = "BIN", id = "bins")]
-        bins: Vec<Bin>,
         /// Issue the certificates from the authority of an earlier sandbox
         #[arg(long, value_name = "DIR")]
         ca: Option<PathBuf>,

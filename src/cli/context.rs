@@ -20,7 +20,7 @@ impl<'a> Context<'a> {
 
     /// The BIN named on the command line.
     pub(super) fn bin(&self) -> Option<Bin> {
-        self.global.bin
+        self.global.bins.first().copied()
     }
 
     /// Finds and reads the configuration and loads every identity.

@@ -29,20 +29,48 @@ impl Failure {
             what: format!("{}: {source}", what.into()),
             kind: "io",
             source: Some(Box::new(source)),
+            hint: None,
         }
         .into()
     }
 
+    /// An argument that cannot be used; the error must not repeat a person's data.
+    pub(super) fn wrong_use(error: &impl std::error::Error) -> Self {
+        let plain = Plain {
+            what: error.to_string(),
+            kind: "usage",
+            source: None,
+            hint: None,
+        };
+        Self {
+            error: Box::new(plain),
+            exit: Exit::Usage,
+            told: false,
+        }
+    }
+
+    /// An operation said no, and there is something else to do.
+    pub(super) fn said_no_because(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        let plain = Plain {
+            what: what.into(),
+            kind: "said_no",
+            source: None,
+            hint: Some(hint.into()),
+        };
+        Self {
+            error: Box::new(plain),
+            exit: Exit::SaidNo,
+            told: false,
+        }
+    }
+
     /// A check or operation said no, and its report, which stands on standard output, tells why.
-    #[cfg_attr(
-        not(feature = "sandbox"),
-        expect(dead_code, reason = "the demo is the only check so far")
-    )]
     pub(super) fn said_no(what: impl Into<String>) -> Self {
         let plain = Plain {
             what: what.into(),
             kind: "said_no",
             source: None,
+            hint: None,
         };
         Self {
             error: Box::new(plain),
@@ -58,6 +86,7 @@ impl Failure {
 struct Plain {
     what: String,
     kind: &'static str,
+    hint: Option<String>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -68,5 +97,9 @@ impl Explain for Plain {
 
     fn fault(&self) -> Fault {
         Fault::Operator
+    }
+
+    fn hint(&self) -> Option<String> {
+        self.hint.clone()
     }
 }

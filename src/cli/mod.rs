@@ -9,18 +9,20 @@ mod exit;
 mod failure;
 mod merchants;
 mod payment;
+mod purchase;
+mod qr_code;
 mod report;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod setup;
+mod watch;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::error::ErrorKind;
 
-use args::{Cli, Command};
+use args::{Cli, Command, Link, Qr};
 use context::Context;
 use failure::Failure;
 use report::{Format, Report};
@@ -32,7 +34,7 @@ use report::{Format, Report};
 /// 4 network or TLS; 5 Kaspi refused; 6 outcome unknown.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let cli = match Cli::try_parse_from(&arguments) {
+    let cli = match Cli::read(&arguments) {
         Ok(cli) => cli,
         Err(error) => return misused(&error, Format::wanted_by(&arguments)),
     };
@@ -54,6 +56,9 @@ async fn dispatch(cli: Cli, report: &Report) -> Result<(), Failure> {
     let context = Context::new(&cli.global, report);
     match cli.command {
         Command::Payment(command) => payment::run(command, &context).await,
+        Command::Qr(Qr::Create { purchase, png }) => purchase::qr(purchase, png.as_deref(), &context).await,
+        Command::Link(Link::Create { purchase }) => purchase::link(purchase, &context).await,
+        Command::ClientInfo { phone, trade_point } => setup::client_info(&phone, trade_point, &context).await,
         Command::Tradepoints => setup::trade_points(&context).await,
         Command::Device(command) => setup::device(command, &context).await,
         Command::Merchants(command) => merchants::run(&command, &context),
@@ -61,7 +66,7 @@ async fn dispatch(cli: Cli, report: &Report) -> Result<(), Failure> {
         #[cfg(feature = "sandbox")]
         Command::Demo(options) => demo::run(options, report).await,
         #[cfg(feature = "sandbox")]
-        Command::Sandbox(command) => sandbox::run(command, report).await,
+        Command::Sandbox(command) => sandbox::run(command, &cli.global.bins, report).await,
         Command::Completions { shell } => {
             report.raw(&args::completions(shell));
             Ok(())

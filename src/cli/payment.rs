@@ -6,9 +6,10 @@ use serde_json::json;
 use super::args::Payment;
 use super::context::Context;
 use super::failure::Failure;
-use crate::api::{KaspiTime, PaymentState, PaymentStatus};
-use crate::base::{Balance, Bin, PaymentId};
-use crate::payments::{NewPayment, NewRefund};
+use super::watch;
+use crate::api::{KaspiTime, PaymentState, PaymentStatus, PollTiming};
+use crate::base::{Balance, Bin, PaymentId, PhoneNumber};
+use crate::payments::{NewPayment, NewRefund, Pace};
 
 pub(super) async fn run(command: Payment, context: &Context<'_>) -> Result<(), Failure> {
     let app = context.open()?;
@@ -20,6 +21,7 @@ pub(super) async fn run(command: Payment, context: &Context<'_>) -> Result<(), F
             message,
             trade_point,
         } => {
+            let phone = PhoneNumber::parse(&phone).map_err(|error| Failure::wrong_use(&error))?;
             let new = NewPayment {
                 bin: context.bin(),
                 trade_point,
@@ -48,7 +50,8 @@ pub(super) async fn run(command: Payment, context: &Context<'_>) -> Result<(), F
             );
         }
         Payment::Status { payment } => {
-            let (bin, status) = payments.status(context.bin(), payment).await?;
+            let known = payments.check(context.bin(), payment).await?;
+            let (bin, status) = (known.bin, known.status);
             let json = StatusJson::of(payment, bin, &status);
             context.report.result(
                 |paint| {
@@ -65,6 +68,34 @@ pub(super) async fn run(command: Payment, context: &Context<'_>) -> Result<(), F
                         .map(|amount| format!(", {amount} tenge"))
                         .unwrap_or_default();
                     format!("payment {payment} (asked over BIN {bin}): {word}{amount}")
+                },
+                &json,
+            );
+        }
+        Payment::Watch { payment, sparse } => {
+            let pace = if sparse {
+                Pace::Sparse
+            } else {
+                Pace::Polled(PollTiming::default())
+            };
+            let watch = payments.watch(context.bin(), payment, pace, None)?;
+            return watch::follow(watch, payment, sparse, context).await;
+        }
+        Payment::Cancel { payment, trade_point } => {
+            let canceled = payments.cancel(context.bin(), trade_point, payment).await?;
+            let json = json!({
+                "payment_id": payment, "bin": canceled.bin, "status": canceled.status,
+                "operation_id": canceled.operation_id,
+            });
+            context.report.result(
+                |paint| {
+                    format!(
+                        "{} invoice {payment} of BIN {}; status {}\n{}",
+                        paint.good("canceled"),
+                        canceled.bin,
+                        canceled.status,
+                        paint.faint(format!("operation {}", canceled.operation_id)),
+                    )
                 },
                 &json,
             );

@@ -126,6 +126,14 @@ impl Report {
         let _ = std::io::stdout().lock().write_all(bytes);
     }
 
+    /// How far long work has come.
+    pub(super) fn progress(&self, text: impl Display) {
+        if !self.quiet {
+            let paint = Paint(self.colors(&std::io::stderr()));
+            eprintln!("{}", paint.faint(text));
+        }
+    }
+
     /// What an operator should look at although the command goes on.
     pub(super) fn warning(&self, text: impl Display) {
         if !self.quiet {
@@ -246,6 +254,12 @@ pub(super) fn usage_failure(error: &clap::Error, format: Format) -> ExitCode {
 pub(super) struct Paint(bool);
 
 impl Paint {
+    /// No colours.
+    #[cfg(test)]
+    pub(super) fn plain() -> Self {
+        Self(false)
+    }
+
     pub(super) fn bad(&self, text: impl Display) -> String {
         self.styled(AnsiColor::Red.on_default().bold(), text)
     }
@@ -264,6 +278,16 @@ impl Paint {
 
     pub(super) fn strong(&self, text: impl Display) -> String {
         self.styled(Style::new().bold(), text)
+    }
+
+    /// Black on white, whatever the terminal's own colours.
+    pub(super) fn paper(&self, text: impl Display) -> String {
+        self.styled(
+            Style::new()
+                .fg_color(Some(AnsiColor::Black.into()))
+                .bg_color(Some(AnsiColor::BrightWhite.into())),
+            text,
+        )
     }
 
     pub(super) fn faint(&self, text: impl Display) -> String {

@@ -12,9 +12,9 @@ use super::report::Report;
 use crate::base::{Bin, Explain, Fault};
 use crate::sandbox::{ClientAuth, Options, Sandbox, SandboxError, layout};
 
-pub(super) async fn run(command: Command, report: &Report) -> Result<(), Failure> {
+pub(super) async fn run(command: Command, bins: &[Bin], report: &Report) -> Result<(), Failure> {
     match command {
-        Command::Init { dir, bins, ca } => init(&dir, &bins, ca, report),
+        Command::Init { dir, ca } => init(&dir, bins, ca, report),
         Command::Run {
             dir,
             listen,
@@ -92,10 +92,14 @@ pub(super) struct Unusable(pub(super) SandboxError);
 
 impl Explain for Unusable {
     fn kind(&self) -> &'static str {
-        "sandbox"
+        self.0.kind()
     }
 
     fn fault(&self) -> Fault {
         Fault::Operator
+    }
+
+    fn hint(&self) -> Option<String> {
+        self.0.hint()
     }
 }

@@ -1,4 +1,4 @@
-//! `kaspi tradepoints` and `kaspi device`: what a merchant needs before the first payment.
+//! `kaspi tradepoints`, `kaspi device` and `kaspi client-info`: what a merchant needs before the first payment.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -6,12 +6,14 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use serde::Serialize;
+use serde_json::json;
 
 use super::args::Device;
 use super::context::Context;
 use super::failure::Failure;
-use crate::api::RegisterDevice;
-use crate::base::{Bin, DeviceId, DeviceToken, TradePointId};
+use crate::api::{RegisterDevice, Session};
+use crate::app::App;
+use crate::base::{Bin, DeviceId, DeviceToken, PhoneNumber, TradePointId};
 
 pub(super) async fn trade_points(context: &Context<'_>) -> Result<(), Failure> {
     let app = context.open()?;
@@ -39,21 +41,78 @@ pub(super) async fn trade_points(context: &Context<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Whose phone number it is. The name goes to the person who asked, and nowhere else.
+pub(super) async fn client_info(
+    phone: &str,
+    trade_point: Option<TradePointId>,
+    context: &Context<'_>,
+) -> Result<(), Failure> {
+    let phone = PhoneNumber::parse(phone).map_err(|error| Failure::wrong_use(&error))?;
+    let app = context.open()?;
+    let session = session(&app, context, trade_point)?;
+    let info = session.client_info(phone).await?;
+    let json = json!({ "bin": session.bin(), "client_name": info.name.expose() });
+    context.report.result(
+        |paint| format!("{phone} can be invoiced: {}", paint.strong(info.name.expose())),
+        &json,
+    );
+    Ok(())
+}
+
 pub(super) async fn device(command: Device, context: &Context<'_>) -> Result<(), Failure> {
-    let Device::Register {
-        device_id,
-        trade_point,
-        token_file,
-        print_token,
-    } = command;
+    match command {
+        Device::Register {
+            device_id,
+            trade_point,
+            token_file,
+            print_token,
+        } => {
+            let request = RegisterDevice {
+                device_id,
+                trade_point_id: trade_point,
+            };
+            register(request, token_file.as_deref(), print_token, context).await
+        }
+        Device::Delete { trade_point } => delete(trade_point, context).await,
+    }
+}
+
+fn session(app: &App, context: &Context<'_>, trade_point: Option<TradePointId>) -> Result<Session, Failure> {
+    let session = app.api().session(context.bin())?;
+    match trade_point {
+        Some(id) => Ok(session.at(id)?),
+        None => Ok(session),
+    }
+}
+
+async fn delete(trade_point: TradePointId, context: &Context<'_>) -> Result<(), Failure> {
+    let app = context.open()?;
+    let session = session(&app, context, Some(trade_point))?;
+    session.delete_device().await?;
+    let json = json!({ "bin": session.bin(), "trade_point_id": trade_point, "deleted": true });
+    context.report.result(
+        |paint| {
+            format!(
+                "{} the device of trade point {trade_point} of BIN {}; register another one before the next payment",
+                paint.good("deleted"),
+                session.bin()
+            )
+        },
+        &json,
+    );
+    Ok(())
+}
+
+async fn register(
+    request: RegisterDevice,
+    token_file: Option<&Path>,
+    print_token: bool,
+    context: &Context<'_>,
+) -> Result<(), Failure> {
     let app = context.open()?;
     let session = app.api().session(context.bin())?;
-    let request = RegisterDevice {
-        device_id: device_id.clone(),
-        trade_point_id: trade_point,
-    };
     let registered = session.register_device(&request).await?;
-    let whereto = match &token_file {
+    let whereto = match token_file {
         Some(file) => {
             write_secret(file, &registered.device_token).map_err(|error| {
                 Failure::from_io(
@@ -67,16 +126,18 @@ pub(super) async fn device(command: Device, context: &Context<'_>) -> Result<(),
     };
     let json = RegisteredJson {
         bin: session.bin(),
-        device_id: &device_id,
-        trade_point_id: trade_point,
-        token_file: token_file.as_deref(),
+        device_id: &request.device_id,
+        trade_point_id: request.trade_point_id,
+        token_file,
         device_token: print_token.then(|| registered.device_token.expose()),
     };
     context.report.result(
         |paint| {
             format!(
-                "{} device {device_id} at trade point {trade_point} of BIN {}; {whereto}",
+                "{} device {} at trade point {} of BIN {}; {whereto}",
                 paint.good("registered"),
+                request.device_id,
+                request.trade_point_id,
                 session.bin()
             )
         },

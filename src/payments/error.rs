@@ -1,7 +1,7 @@
 //! Why an operation did not end as asked.
 
 use crate::api;
-use crate::base::{Delivery, Explain, Fault, OperationId};
+use crate::base::{Bin, Delivery, Explain, Fault, OperationId};
 
 /// Why an operation did not end as asked.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +14,16 @@ pub enum Error {
         operation: Option<OperationId>,
         /// What happened.
         source: api::Error,
+    },
+    /// The BIN's operations belong to the old wrapper.
+    #[error(
+        "BIN `{bin}` is routed through the old wrapper (`route = \"wrapper\"`), and this version speaks to Kaspi only"
+    )]
+    NotDirect {
+        /// Our name for the operation.
+        operation: OperationId,
+        /// The BIN.
+        bin: Bin,
     },
     /// The message is no line that a customer could read.
     #[error("a message has at most {limit} characters, this one has {characters}")]
@@ -36,12 +46,22 @@ pub enum Error {
 }
 
 impl Error {
+    /// A read that failed.
+    pub(super) fn reading(source: api::Error) -> Self {
+        Self::Kaspi {
+            operation: None,
+            source,
+        }
+    }
+
     /// Our name for the operation that failed; none for a read.
     #[must_use]
     pub fn operation(&self) -> Option<OperationId> {
         match self {
             Self::Kaspi { operation, .. } => *operation,
-            Self::MessageTooLong { operation, .. } | Self::Lost { operation, .. } => Some(*operation),
+            Self::NotDirect { operation, .. }
+            | Self::MessageTooLong { operation, .. }
+            | Self::Lost { operation, .. } => Some(*operation),
         }
     }
 }
@@ -50,6 +70,7 @@ impl Explain for Error {
     fn kind(&self) -> &'static str {
         match self {
             Self::Kaspi { source, .. } => source.kind(),
+            Self::NotDirect { .. } => "not_direct",
             Self::MessageTooLong { .. } => "message_too_long",
             Self::Lost { .. } => "lost",
         }
@@ -58,6 +79,7 @@ impl Explain for Error {
     fn fault(&self) -> Fault {
         match self {
             Self::Kaspi { source, .. } => source.fault(),
+            Self::NotDirect { .. } => Fault::Operator,
             Self::MessageTooLong { .. } => Fault::Caller,
             Self::Lost { .. } => Fault::Us,
         }
@@ -77,6 +99,10 @@ impl Explain for Error {
                 operation.short()
             )),
             (Self::Kaspi { source, .. }, ..) => source.hint(),
+            (Self::NotDirect { .. }, ..) => Some(
+                "set `route = \"direct\"` in its merchant.toml once its payments are to come from here"
+                    .to_owned(),
+            ),
             (Self::MessageTooLong { .. }, ..) => Some("shorten it".to_owned()),
             (Self::Lost { .. }, ..) => Some(
                 "this is a fault of this program: please report it, and treat the operation as unknown"
@@ -88,7 +114,7 @@ impl Explain for Error {
     fn delivery(&self) -> Option<Delivery> {
         match self {
             Self::Kaspi { source, .. } => source.delivery(),
-            Self::MessageTooLong { .. } => Some(Delivery::NotSent),
+            Self::NotDirect { .. } | Self::MessageTooLong { .. } => Some(Delivery::NotSent),
             Self::Lost { .. } => Some(Delivery::Unknown),
         }
     }

@@ -26,7 +26,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 
 use crate::base::{Bin, Clock, DeviceToken, TradePointId};
-use crate::config::{Config, KaspiSettings, MerchantFolder};
+use crate::config::{Config, KaspiSettings, MerchantFolder, Route};
 use crate::identity::{Identity, IdentityError};
 use crate::registry::{Pinned, Provision, ProvisionError, Registry};
 
@@ -168,6 +168,18 @@ impl Channel {
             None => merchant.default_trade_point(),
         }
         .and_then(|point| point.device_token.as_ref())
+    }
+
+    /// Whether the merchant's operations go straight to Kaspi, rather than through the old wrapper.
+    #[must_use]
+    pub fn is_direct(&self) -> bool {
+        self.pinned.merchant.route == Route::Direct
+    }
+
+    /// Name or address of the server that calls go to.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.pinned.generation.kit.base_url.host().unwrap_or_default()
     }
 
     /// Whether the merchant has a trade point of this number.

@@ -226,9 +226,10 @@ async fn a_status_that_nobody_documents_is_kept_and_is_not_final() {
         r#"{"StatusCode":0,"Data":{"Status":"RemotePaymentPaid"}}"#,
     )]);
     let payment = PaymentId::new(15).unwrap();
-    let (_, status) = in_time(app.payments().status(Some(bin(FLOWERS)), payment))
+    let status = in_time(app.payments().check(Some(bin(FLOWERS)), payment))
         .await
-        .unwrap();
+        .unwrap()
+        .status;
     assert_eq!(status.status.as_str(), "RemotePaymentPaid");
     assert!(!status.status.is_final());
 }

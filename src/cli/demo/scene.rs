@@ -156,7 +156,7 @@ async fn pay(sandbox: &Sandbox, payments: &Payments, actor: &Actor, payment: Pay
     sandbox
         .customer(payment.get(), CustomerStep::Pay)
         .map_err(|error| Broken::because(error.to_string()))?;
-    let (_, status) = payments.status(Some(actor.bin), payment).await?;
+    let status = payments.check(Some(actor.bin), payment).await?.status;
     if status.status.state() != PaymentState::Paid {
         return Err(Broken::because(format!(
             "payment {payment} was paid, and its status is {}",

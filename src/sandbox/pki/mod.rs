@@ -79,15 +79,21 @@ impl Authority {
     pub fn generate(keys: KeyKind) -> Result<Self, SandboxError> {
         let made = |what: &'static str| SandboxError::certificate::<rcgen::Error>(what);
 
+        // Every authority has a name of its own, or a certificate of another sandbox would look like
+        // one of ours with a broken signature, instead of one whose issuer is not known.
+        let id = uuid::Uuid::new_v4().simple().to_string();
+        let organisation = format!("Sandbox {}", id.get(..8).unwrap_or(&id));
+
         let root_key = new_key(keys)?;
-        let root_params = authority_params("kbs-root-ca", 15, BasicConstraints::Constrained(1));
+        let root_params =
+            authority_params(&organisation, "kbs-root-ca", 15, BasicConstraints::Constrained(1));
         let root = root_params
             .self_signed(&root_key)
             .map_err(made("the root certificate"))?;
         let root = Tier::new(root.der().clone(), root_key)?;
 
         let issuing_key = new_key(keys)?;
-        let issuing_params = authority_params("KBS-CA", 10, BasicConstraints::Constrained(0));
+        let issuing_params = authority_params(&organisation, "KBS-CA", 10, BasicConstraints::Constrained(0));
         let issuing = issuing_params
             .signed_by(&issuing_key, &root.issuer)
             .map_err(made("the intermediate certificate"))?;
@@ -373,11 +379,16 @@ fn new_key(kind: KeyKind) -> Result<KeyPair, SandboxError> {
     KeyPair::generate_for(algorithm).map_err(SandboxError::certificate("a key"))
 }
 
-fn authority_params(name: &str, years: i32, constraint: BasicConstraints) -> CertificateParams {
+fn authority_params(
+    organisation: &str,
+    name: &str,
+    years: i32,
+    constraint: BasicConstraints,
+) -> CertificateParams {
     let now = wall();
     let mut subject = DistinguishedName::new();
     subject.push(DnType::CountryName, country());
-    subject.push(DnType::OrganizationName, "Sandbox");
+    subject.push(DnType::OrganizationName, organisation);
     subject.push(DnType::CommonName, name);
     let mut params = CertificateParams::default();
     params.not_before = now - Duration::days(2);

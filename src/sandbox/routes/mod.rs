@@ -220,4 +220,32 @@ fn carry_out(route: &Route, caller: &Declared, fields: &Fields, context: &mut Co
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_matched_without_case_and_last_slash() {
+        assert_eq!(Route::of("/r3/v01/health/ping"), Some(Route::Ping));
+        assert_eq!(Route::of("/R3/V01/Health/Ping//"), Some(Route::Ping));
+        assert_eq!(
+            Route::of("/r3/v04/payment/status/15/"),
+            Some(Route::Status {
+                version: 4,
+                id: "15".to_owned()
+            })
+        );
+        for path in [
+            "",
+            "/",
+            "/r3",
+            "/r2/v01/health/ping",
+            "/r3/v02/health/ping",
+            "/r3/v03/payment/status/15",
+            "/r3/v01/payment/status",
+            "/r3//v01/health/ping",
+            "/r3/v01/test/payment/steal",
+        ] {
+            assert_eq!(Route::of(path), None, "{path}");
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! How often a phone invoice may be asked for.
+//!
+//! The bank forbids timed polling of phone invoices (official document 4.6), and callers of today do
+//! poll. So a question reaches Kaspi at most once in a gap that grows with the invoice's age, and under
+//! a cap for each BIN; in between, the last answer is given again, with its age.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::api::PaymentStatus;
+use crate::base::{Bin, PaymentId};
+
+/// Invoices that are remembered; the oldest is forgotten first, and then asked for like any payment.
+const REMEMBERED: usize = 100_000;
+
+/// Questions about phone invoices that one BIN may send in a minute.
+const CAP: usize = 60;
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// The invoices that this process has made, and what is known of them.
+#[derive(Debug, Default)]
+pub(super) struct InvoiceGate(Mutex<Invoices>);
+
+#[derive(Debug, Default)]
+struct Invoices {
+    known: HashMap<PaymentId, Invoice>,
+    in_order: VecDeque<PaymentId>,
+    asked: HashMap<Bin, VecDeque<Instant>>,
+}
+
+#[derive(Debug)]
+struct Invoice {
+    bin: Bin,
+    made: Instant,
+    asked: Instant,
+    last: Option<(Instant, PaymentStatus)>,
+}
+
+/// Whether a question goes out.
+#[derive(Debug)]
+pub(super) enum Gate {
+    /// It does.
+    Ask,
+    /// It does not: this is the last answer, and how old it is.
+    Known(Box<PaymentStatus>, Duration),
+}
+
+impl InvoiceGate {
+    /// Remembers a new invoice.
+    pub(super) fn made(&self, bin: Bin, payment: PaymentId) {
+        let now = Instant::now();
+        let mut invoices = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        invoices.known.insert(
+            payment,
+            Invoice {
+                bin,
+                made: now,
+                asked: now,
+                last: None,
+            },
+        );
+        invoices.in_order.push_back(payment);
+        if invoices.in_order.len() > REMEMBERED
+            && let Some(oldest) = invoices.in_order.pop_front()
+        {
+            invoices.known.remove(&oldest);
+        }
+    }
+
+    /// Decides about one question. A payment that is not known here is always asked for.
+    pub(super) fn decide(&self, payment: PaymentId) -> Gate {
+        let now = Instant::now();
+        let mut guard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let invoices = &mut *guard;
+        let Some(invoice) = invoices.known.get_mut(&payment) else {
+            return Gate::Ask;
+        };
+        // without an answer there is nothing to give instead
+        let Some((answered, status)) = &invoice.last else {
+            return Gate::Ask;
+        };
+        let known = || Gate::Known(Box::new(status.clone()), now.duration_since(*answered));
+        if status.status.is_final()
+            || now.duration_since(invoice.asked) < gap(now.duration_since(invoice.made))
+        {
+            return known();
+        }
+        let asked = invoices.asked.entry(invoice.bin).or_default();
+        while asked
+            .front()
+            .is_some_and(|first| now.duration_since(*first) >= MINUTE)
+        {
+            asked.pop_front();
+        }
+        if asked.len() >= CAP {
+            return known();
+        }
+        asked.push_back(now);
+        invoice.asked = now;
+        Gate::Ask
+    }
+
+    /// Remembers an answer.
+    pub(super) fn answered(&self, payment: PaymentId, status: &PaymentStatus) {
+        let mut invoices = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(invoice) = invoices.known.get_mut(&payment) {
+            invoice.last = Some((Instant::now(), status.clone()));
+        }
+    }
+}
+
+/// 5 s for a fresh invoice, 3 min for an old one.
+fn gap(age: Duration) -> Duration {
+    (age / 20).clamp(Duration::from_secs(5), Duration::from_secs(180))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::StatusWord;
+
+    fn payment(number: i64) -> PaymentId {
+        PaymentId::new(number).unwrap()
+    }
+
+    fn bin() -> Bin {
+        Bin::parse("891027350515").unwrap()
+    }
+
+    fn asks(gate: &InvoiceGate, number: i64) -> bool {
+        matches!(gate.decide(payment(number)), Gate::Ask)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_who_polls_reaches_kaspi_ever_more_rarely() {
+        let gate = InvoiceGate::default();
+        gate.made(bin(), payment(1));
+        assert!(asks(&gate, 1), "nothing is known yet");
+        let waiting = PaymentStatus::of_word(StatusWord::new("RemotePaymentCreated"));
+        gate.answered(payment(1), &waiting);
+        let mut questions = 0;
+        for _ in 0..24 * 60 * 60 {
+            tokio::time::advance(Duration::from_secs(1)).await;
+            if asks(&gate, 1) {
+                questions += 1;
+                gate.answered(payment(1), &waiting);
+            }
+        }
+        assert!(
+            (480..620).contains(&questions),
+            "{questions} questions in a day of polling each second"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn between_questions_the_last_answer_is_given_with_its_age() {
+        let gate = InvoiceGate::default();
+        gate.made(bin(), payment(1));
+        gate.answered(payment(1), &PaymentStatus::of_word(StatusWord::new("Wait")));
+        tokio::time::advance(Duration::from_secs(3)).await;
+        match gate.decide(payment(1)) {
+            Gate::Known(status, age) => {
+                assert_eq!((status.status.as_str(), age), ("Wait", Duration::from_secs(3)));
+            }
+            Gate::Ask => panic!("asked within the gap"),
+        }
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert!(asks(&gate, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_final_answer_is_never_asked_for_again() {
+        let gate = InvoiceGate::default();
+        gate.made(bin(), payment(1));
+        gate.answered(payment(1), &PaymentStatus::of_word(StatusWord::new("Processed")));
+        tokio::time::advance(Duration::from_secs(100_000)).await;
+        assert!(!asks(&gate, 1));
+        assert!(asks(&gate, 2), "a payment of another process is asked for");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_bin_has_a_cap() {
+        let gate = InvoiceGate::default();
+        for number in 1..=200 {
+            gate.made(bin(), payment(number));
+            gate.answered(payment(number), &PaymentStatus::of_word(StatusWord::new("Wait")));
+        }
+        tokio::time::advance(Duration::from_secs(30)).await;
+        assert_eq!((1..=200).filter(|number| asks(&gate, *number)).count(), CAP);
+    }
+}
