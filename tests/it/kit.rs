@@ -70,6 +70,13 @@ impl Operator {
         issued
     }
 
+    /// A merchant whose identity is declared for several BINs.
+    pub fn add_for(&self, bins: &[&str], owner: &str) -> Issued {
+        let issued = self.authority.client(bins).unwrap();
+        self.add_as(owner, &issued);
+        issued
+    }
+
     /// A merchant with this identity.
     pub fn add_as(&self, bin: &str, issued: &Issued) {
         self.write_for(bin, "certificate.cer", issued.certificate_pem());

@@ -18,6 +18,9 @@
     unnameable_types
 )]
 
+mod cli;
+mod cli_kit;
+mod cli_sandbox;
 mod identity_forms;
 mod identity_inspect;
 mod identity_kit;
@@ -26,6 +29,7 @@ mod identity_robust;
 mod kit;
 mod outcomes;
 mod proxies;
+mod routing;
 mod sandbox_caller;
 mod sandbox_endpoints;
 mod sandbox_faults;
