@@ -8,7 +8,11 @@
 //! plain or encrypted, PEM or DER; PKCS#12; both in one PEM. RSA 2048 to 4096, ECDSA P-256 and P-384.
 
 mod check;
+mod convert;
+#[cfg(feature = "cli")]
+mod csr;
 mod der;
+mod encrypt;
 mod error;
 mod facts;
 mod finding;
@@ -37,6 +41,10 @@ use time::OffsetDateTime;
 use crate::base::Bin;
 use crate::config::PasswordOrigin;
 
+pub use convert::{Gathered, gather};
+#[cfg(feature = "cli")]
+pub use csr::{KeyAndRequest, Names, RequestError, Subject, request};
+pub use encrypt::{KeyWriteError, generate_password};
 pub use error::IdentityError;
 pub use facts::Facts;
 pub use finding::{Finding, Severity};
