@@ -105,6 +105,9 @@ fn identity(
     if let Some(candidate) = candidate {
         return Ok(IdentitySource::Own(candidate.clone()));
     }
+    if installed.is_some() {
+        warnings.extend(sets::ignored(folder));
+    }
     let material = installed.as_deref().unwrap_or(folder);
     let files = identity_files::find(material, raw.certificate.as_ref(), raw.private_key.as_ref())?;
     let password_file = raw.password_file.as_ref();

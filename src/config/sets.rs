@@ -6,7 +6,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::read::is_absence;
-use super::{ConfigError, Environment, IdentitySpec, identity_files, password};
+use super::{
+    CERTIFICATE_FILE, CONTAINER_FILES, ConfigError, ConfigWarning, Environment, IdentitySpec, PASSWORD_FILE,
+    PRIVATE_KEY_FILE, identity_files, password,
+};
 use crate::base::Bin;
 
 /// The link in a merchant's folder that leads to the set in use.
@@ -57,6 +60,19 @@ pub(super) fn in_use(folder: &Path) -> Result<Option<PathBuf>, ConfigError> {
         return Err(unreadable(io::Error::from(io::ErrorKind::NotADirectory)));
     }
     Ok(Some(set))
+}
+
+/// Plain files of the usual names, which somebody has put there for nothing.
+pub(super) fn ignored(folder: &Path) -> impl Iterator<Item = ConfigWarning> {
+    [CERTIFICATE_FILE, PRIVATE_KEY_FILE, PASSWORD_FILE]
+        .into_iter()
+        .chain(CONTAINER_FILES)
+        .map(|name| folder.join(name))
+        .filter(|file| fs::symlink_metadata(file).is_ok_and(|metadata| metadata.is_file()))
+        .map(|file| ConfigWarning::IgnoredFile {
+            file,
+            link: folder.join(CURRENT_LINK),
+        })
 }
 
 #[cfg(test)]

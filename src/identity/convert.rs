@@ -204,10 +204,7 @@ impl Heap {
             .public_key()
             .map(|spki| spki.to_vec())
             .unwrap_or_default();
-        let certificate_file = self
-            .certificates
-            .first()
-            .map_or(file, |(_, path)| path.clone());
+        let certificate_file = self.certificates.first().map_or(file, |(_, path)| path.clone());
         let certificates = self.certificates.into_iter().map(|(der, _)| der).collect();
         let parsed = check::parse(certificates, &certificate_file)?;
         let mut warnings = Vec::new();
@@ -219,13 +216,12 @@ impl Heap {
             &key_file,
             &mut warnings,
         )?;
-        let facts = chain
-            .first()
-            .map(|leaf| leaf.read.facts.clone())
-            .ok_or_else(|| IdentityError::NoCertificate {
+        let facts = chain.first().map(|leaf| leaf.read.facts.clone()).ok_or_else(|| {
+            IdentityError::NoCertificate {
                 path: certificate_file,
                 found: "nothing".to_owned(),
-            })?;
+            }
+        })?;
         Ok(Gathered {
             chain: chain.into_iter().map(|parsed| parsed.der).collect(),
             key,

@@ -26,6 +26,7 @@ mod pem;
 mod pkcs12;
 mod read;
 mod scheme;
+mod sets;
 mod sniff;
 mod trust;
 mod unlock;
@@ -50,6 +51,7 @@ pub use facts::Facts;
 pub use finding::{Finding, Severity};
 pub use inspect::{Inspected, KeyFacts, inspect};
 pub use load::{Examination, examine, load};
+pub use sets::{SetError, SetFile, SetStore, StagedSet, Switched};
 pub use sniff::Form;
 pub use trust::{TrustRoots, trust_roots};
 

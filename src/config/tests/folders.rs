@@ -552,6 +552,17 @@ fn an_installed_set_comes_before_plain_files() {
         .map(|source| source.password.expose())
         .collect();
     assert_eq!(passwords, [&b"of-1"[..], b"of-the-environment"]);
+    let warnings: Vec<_> = place
+        .one()
+        .warnings
+        .iter()
+        .map(|it| place.plain(&it.to_string()))
+        .collect();
+    insta::assert_snapshot!(warnings.join("\n"), @r"
+    /x/certs/891027350515/certificate.cer is not used, because a set is installed: /x/certs/891027350515/current leads to it
+    /x/certs/891027350515/private.key is not used, because a set is installed: /x/certs/891027350515/current leads to it
+    /x/certs/891027350515/password is not used, because a set is installed: /x/certs/891027350515/current leads to it
+    ");
 }
 
 #[test]
