@@ -21,9 +21,9 @@ pub enum SetError {
         #[source]
         source: io::Error,
     },
-    /// A file that is in use cannot be kept.
+    /// A file for the set, or one in use, cannot be read.
     #[error(transparent)]
-    InUse(#[from] IdentityError),
+    Source(#[from] IdentityError),
     /// Another process is at it.
     #[error("another installation holds `{}`", path.display())]
     Locked {
@@ -68,7 +68,7 @@ impl Explain for SetError {
     fn kind(&self) -> &'static str {
         match self {
             Self::File { .. } => "set_not_written",
-            Self::InUse(error) => error.kind(),
+            Self::Source(error) => error.kind(),
             Self::Locked { .. } => "install_in_progress",
             Self::ForeignLink { .. } => "foreign_link",
             Self::NothingBefore { .. } => "nothing_to_roll_back",
@@ -95,7 +95,7 @@ impl Explain for SetError {
                 }
                 _ => "what was in use still is; mend the cause and install again".to_owned(),
             },
-            Self::InUse(error) => return error.hint(),
+            Self::Source(error) => return error.hint(),
             Self::Locked { .. } => "wait until it has ended; the lock ends with its process".to_owned(),
             Self::ForeignLink { link, .. } => {
                 format!("remove the link if you made it: `rm {}`", link.display())

@@ -8,7 +8,6 @@ mod files;
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -50,6 +49,18 @@ pub struct SetFile {
     pub name: &'static str,
     /// What is in it; wiped when dropped.
     pub bytes: Zeroizing<Vec<u8>>,
+}
+
+impl SetFile {
+    /// Takes the contents of another file, to be called by a usual name.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or is larger than any certificate or key.
+    pub fn read(name: &'static str, path: &Path) -> Result<Self, SetError> {
+        let bytes = read::read(path, "file")?.bytes;
+        Ok(Self { name, bytes })
+    }
 }
 
 impl std::fmt::Debug for SetFile {
