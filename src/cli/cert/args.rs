@@ -11,9 +11,9 @@ pub(in crate::cli) enum Cert {
         after_help = "Example: kaspi cert check --expires-within 60d\n\nExit code 1 if a BIN cannot be served or its certificate expires within the time. Warnings are shown and do not\ncount, unless --strict; neither do BINs with `active = false`. Sends nothing."
     )]
     Check(Check),
-    /// Make a private key and the request for its certificate, as the bank asks for them; needs no configuration
+    /// Make a key and the request for its certificate, as the bank asks
     #[command(
-        after_help = "Example: kaspi cert request --bin 891027350515 --common-name pay.example.kz --organization 'TOO Flowers' --state Almaty --locality Almaty --email it@example.kz --generate-password --out new\n\nThe key (RSA 2048) is only ever written under a password. Without --generate-password and --password-file the\npassword is asked for."
+        after_help = "Example: kaspi cert request --bin 891027350515 --common-name pay.example.kz --organization 'TOO Flowers' --state Almaty --locality Almaty --email it@example.kz --generate-password --out new\n\nNeeds no configuration. The key (RSA 2048) is only ever written under a password. Without\n--generate-password and --password-file the password is asked for."
     )]
     Request(Request),
     /// Check new files, prove them to Kaspi, and put them in use in one step
@@ -24,9 +24,9 @@ pub(in crate::cli) enum Cert {
     /// Put the set back in use that was before the last installation
     #[command(after_help = "Example: kaspi cert rollback --bin 891027350515")]
     Rollback,
-    /// Bring files of any form into the standard layout; needs no configuration
+    /// Bring files of any form into the standard layout
     #[command(
-        after_help = "Example: kaspi cert convert bank.pfx --password-file pfx.password --out converted\n\nWrites certificate.cer (PEM, own certificate first), private.key (PKCS#8, AES-256) and password. The key never\nlies on the disk in clear; its password stays the same unless --generate-password."
+        after_help = "Example: kaspi cert convert bank.pfx --password-file pfx.password --out converted\n\nNeeds no configuration. Writes certificate.cer (PEM, own certificate first), private.key (PKCS#8, AES-256) and password. The\nkey never lies on the disk in clear; its password stays the same unless --generate-password."
     )]
     Convert(Convert),
     /// What is in a file of certificates or keys; needs no configuration
