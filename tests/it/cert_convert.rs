@@ -165,9 +165,9 @@ async fn what_does_not_make_an_identity_is_refused_and_nothing_is_written() {
         let ran = convert(&folder, &format!("{words} --out out")).await;
         let (seen_code, seen, message) = refused(&ran);
         assert_eq!((seen_code, seen.as_str()), (code, kind), "{words}: {message}");
-        assert!(!folder.path("out/private.key").exists(), "{words}");
-        assert!(!folder.path("out/certificate.cer").exists(), "{words}");
+        assert!(!folder.path("out").exists(), "{words}");
     }
+    fs::create_dir(folder.path("out")).unwrap();
     folder.write("out/certificate.cer", "mine");
     let ran = convert(&folder, "own.cer plain.key --generate-password --out out").await;
     assert_eq!(refused(&ran).1, "file_exists");

@@ -14,8 +14,7 @@ pub(super) struct OutFolder {
 }
 
 impl OutFolder {
-    /// Makes the folder where it is missing, for its owner alone. Looked at before a person is asked
-    /// for anything.
+    /// Looks, before a person is asked for anything. Makes nothing yet.
     pub(super) fn prepare(path: &Path, names: &[&str]) -> Result<Self, Failure> {
         for name in names {
             let file = path.join(name);
@@ -23,19 +22,14 @@ impl OutFolder {
                 return Err(CertError::Exists { path: file }.into());
             }
         }
-        match DirBuilder::new().mode(0o700).create(path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
-            made => made.map_err(|error| {
-                Failure::from_io(format!("the folder `{}` cannot be made", path.display()), error)
-            })?,
-        }
         Ok(Self {
             path: path.to_owned(),
         })
     }
 
-    /// Writes a new file that its owner alone may read.
+    /// Writes a new file that its owner alone may read, in a folder that is made where it is missing.
     pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, Failure> {
+        self.make()?;
         let path = self.path.join(name);
         OpenOptions::new()
             .write(true)
@@ -54,5 +48,15 @@ impl OutFolder {
     pub(super) fn finish(self) {
         // the files themselves are on the disk; a folder that cannot be synced is no reason to fail
         let _ = File::open(&self.path).and_then(|folder| folder.sync_all());
+    }
+
+    fn make(&self) -> Result<(), Failure> {
+        match DirBuilder::new().mode(0o700).create(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && self.path.is_dir() => Ok(()),
+            made => made.map_err(|error| {
+                let what = format!("the folder `{}` cannot be made", self.path.display());
+                Failure::from_io(what, error)
+            }),
+        }
     }
 }

@@ -270,7 +270,7 @@ impl SetStore {
         for name in usual_names() {
             let path = self.folder.join(name);
             let plain = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file());
-            if plain && !set.forget && !self.is_copied(&path, name, set) {
+            if plain && !set.forget && !self.is_copied(&path, name) {
                 leftovers.push(SetError::Ignored { path });
                 continue;
             }
@@ -286,17 +286,16 @@ impl SetStore {
         }
     }
 
-    fn is_copied(&self, path: &Path, name: &str, set: &StagedSet) -> bool {
-        let Ok(plain) = read::read(path, "file") else {
+    /// Whether any set, also one that is about to go, has the file: after an installation that was killed
+    /// right behind its rename it may be an older one.
+    fn is_copied(&self, path: &Path, name: &str) -> bool {
+        let (Ok(plain), Ok(numbers)) = (read::read(path, "file"), self.numbers()) else {
             return false;
         };
-        [Some(set.number), set.previous]
-            .into_iter()
-            .flatten()
-            .any(|number| {
-                read::read(&self.set_folder(number).join(name), "file")
-                    .is_ok_and(|kept| kept.bytes == plain.bytes)
-            })
+        numbers.into_iter().any(|number| {
+            read::read(&self.set_folder(number).join(name), "file")
+                .is_ok_and(|kept| kept.bytes == plain.bytes)
+        })
     }
 
     fn is_ours(&self, path: &Path, name: &str) -> bool {

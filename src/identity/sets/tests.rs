@@ -149,6 +149,23 @@ fn a_first_installation_that_was_cut_off_is_begun_anew() {
 }
 
 #[test]
+fn names_that_a_killed_installation_left_behind_are_tidied_up_by_the_next() {
+    let folder = plain();
+    let store = SetStore::open(folder.path()).unwrap();
+    let mut staged = store.stage(&files("one"), false).unwrap();
+    store.link_to(staged.number).unwrap();
+    staged.kept = true;
+    drop((staged, store));
+    let name = folder.path().join(PRIVATE_KEY_FILE);
+    assert_eq!(fs::read_to_string(&name).unwrap(), "private.key plain");
+
+    let switched = install(folder.path(), "two", false);
+    assert!(switched.leftovers.is_empty(), "{:?}", switched.leftovers);
+    assert_eq!(seen(folder.path()), "two");
+    assert_eq!(sets(folder.path()), [1, 2]);
+}
+
+#[test]
 fn a_plain_file_that_is_in_no_set_is_left_and_told_of() {
     let folder = plain();
     install(folder.path(), "one", false);
