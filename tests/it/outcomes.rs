@@ -70,6 +70,12 @@ fn table() -> Vec<Row> {
         ),
         row(text(200, "<html>Welcome</html>"), "html_answer", Unknown, true),
         row(text(404, "<html>Not here</html>"), "html_answer", Unknown, false),
+        row(
+            text(400, "<html><title>400 The SSL certificate error</title></html>"),
+            "certificate_refused",
+            Unknown,
+            false,
+        ),
         row(text(200, ""), "empty_answer", Unknown, true),
         row(text(302, ""), "empty_answer", Unknown, false),
         row(
