@@ -9,6 +9,7 @@ mod attempt;
 mod classify;
 mod connect;
 mod connection;
+mod doorbell;
 mod error;
 mod pool;
 mod proxy;
