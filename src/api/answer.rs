@@ -18,6 +18,8 @@ pub enum AnswerFault {
     Empty,
     /// The body is a web page: a proxy or a gateway answered, not Kaspi's application.
     Html,
+    /// The body is a web page by which a server in front of the application refuses our certificate.
+    CertificatePage,
     /// The body is no JSON, or only the beginning of it.
     NotJson,
     /// JSON, but not Kaspi's envelope.
@@ -42,6 +44,7 @@ impl fmt::Display for AnswerFault {
         match self {
             Self::Empty => f.write_str("an empty body"),
             Self::Html => f.write_str("a web page instead of JSON"),
+            Self::CertificatePage => f.write_str("a web page that refuses our certificate"),
             Self::NotJson => f.write_str("broken or cut-off JSON"),
             Self::NotAnEnvelope => f.write_str("JSON without `StatusCode`"),
             Self::Contradiction => f.write_str("`StatusCode` 0 under an HTTP error"),
@@ -66,6 +69,7 @@ pub(super) fn read(reply: &Reply) -> Result<Answer, AnswerFault> {
         .trim_ascii();
     match body.first() {
         None => return Err(AnswerFault::Empty),
+        Some(b'<') if refuses_certificate(body) => return Err(AnswerFault::CertificatePage),
         Some(b'<') => return Err(AnswerFault::Html),
         Some(_) => {}
     }
@@ -84,6 +88,15 @@ pub(super) fn read(reply: &Reply) -> Result<Answer, AnswerFault> {
         return Err(AnswerFault::Contradiction);
     }
     Ok(Answer::Done(envelope.take("Data")))
+}
+
+/// nginx ends the handshake well and refuses the certificate by a page of HTTP 400: "The SSL certificate
+/// error", "No required SSL certificate was sent".
+fn refuses_certificate(page: &[u8]) -> bool {
+    let beginning = page.get(..512).unwrap_or(page);
+    String::from_utf8_lossy(beginning)
+        .to_ascii_lowercase()
+        .contains("ssl certificate")
 }
 
 /// The fields of a JSON object, by their documented names, in whatever casing they came.
@@ -262,6 +275,16 @@ mod tests {
             (200, "", AnswerFault::Empty),
             (200, " \n", AnswerFault::Empty),
             (502, "<html>Bad gateway</html>", AnswerFault::Html),
+            (
+                400,
+                "<html><title>400 The SSL certificate error</title>",
+                AnswerFault::CertificatePage,
+            ),
+            (
+                400,
+                "<html><title>400 No required SSL certificate was sent</title>",
+                AnswerFault::CertificatePage,
+            ),
             (200, "{\"StatusCode\":0,\"Da", AnswerFault::NotJson),
             (200, "[]", AnswerFault::NotAnEnvelope),
             (400, r#"{"message":"bad"}"#, AnswerFault::NotAnEnvelope),

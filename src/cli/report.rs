@@ -231,11 +231,17 @@ pub(super) fn usage_failure(error: &clap::Error, format: Format) -> ExitCode {
         }
         Format::Json => {
             let text = error.render().to_string();
-            let message = text
-                .lines()
+            // the first paragraph: a line, and below it the arguments that it speaks of
+            let mut lines = text.lines().take_while(|line| !line.is_empty()).map(str::trim);
+            let mut message = lines
                 .next()
                 .unwrap_or_default()
-                .trim_start_matches("error: ");
+                .trim_start_matches("error: ")
+                .to_owned();
+            let named: Vec<&str> = lines.collect();
+            if !named.is_empty() {
+                message = format!("{message} {}", named.join(", "));
+            }
             print_json(
                 &json!({ "error": { "kind": "usage", "message": message, "hint": "see `kaspi --help`" } }),
             );

@@ -45,7 +45,7 @@ pub(super) async fn send(pool: &Pool, request: Request) -> Result<Reply, Error> 
         pool.client.request(request),
         &mut captured,
         started,
-        limits,
+        pool,
         &target,
     )
     .await?;
@@ -101,9 +101,10 @@ async fn head(
     answer: impl Future<Output = Result<Response<Incoming>, hyper_util::client::legacy::Error>>,
     captured: &mut CaptureConnection,
     started: Instant,
-    limits: Limits,
+    pool: &Pool,
     target: &str,
 ) -> Result<Response<Incoming>, Error> {
+    let limits = pool.limits;
     let ended = {
         let mut watched = captured.clone();
         tokio::select! {
@@ -117,7 +118,10 @@ async fn head(
     let state = state_of(captured);
     match ended {
         Ended::Answered(Ok(response)) => Ok(response),
-        Ended::Answered(Err(error)) => Err(classify::request(error, state.as_ref(), target)),
+        Ended::Answered(Err(error)) => {
+            let elsewhere = pool.refusals.since(started);
+            Err(classify::request(error, state.as_ref(), elsewhere, target))
+        }
         Ended::Alerted | Ended::TimedOut => Err(given_up(state, limits, target)),
     }
 }

@@ -1,7 +1,7 @@
 //! From hyper's errors to ours: what happened, and whether Kaspi can have got the request.
 //!
-//! The rules for `NotSent`: there was no connection; or hyper never started the request; or an alert
-//! about our certificate ended a connection that had carried no answer yet. On TLS 1.3 that alert
+//! The rules for `NotSent`: the request was never given a connection; or hyper never started it; or an
+//! alert about our certificate ended a connection that had carried no answer yet. On TLS 1.3 that alert
 //! comes after the handshake seems done, and stands deep in the chain of causes, inside nested
 //! `io::Error`s that `source()` alone passes over. Everything else is `Unknown`.
 
@@ -43,19 +43,39 @@ pub(super) fn received_alert(error: &(dyn StdError + 'static)) -> Option<Alert> 
     })
 }
 
-/// A request that hyper gave up.
-pub(super) fn request(error: legacy::Error, state: Option<&Arc<ConnectionState>>, target: &str) -> Error {
+/// Whether a time limit is what ended things.
+pub(super) fn timed_out(error: &(dyn StdError + 'static)) -> bool {
+    chain(error).any(|cause| {
+        cause
+            .downcast_ref::<io::Error>()
+            .is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
+    })
+}
+
+/// A request that hyper gave up. `elsewhere` is the alert by which the server refused another of our
+/// connections meanwhile: over HTTP/2 requests wait for one connection, and only one of them learns
+/// why there is none.
+pub(super) fn request(
+    error: legacy::Error,
+    state: Option<&Arc<ConnectionState>>,
+    elsewhere: Option<Alert>,
+    target: &str,
+) -> Error {
     if let Some(failed) = find::<ConnectError>(&error) {
         return no_connection(failed, target).caused_by(error);
     }
     let facts = state.map(|state| state.facts.clone());
-    let alert = received_alert(&error).or_else(|| state.and_then(|state| state.alert()));
     let fresh = state.is_some_and(|state| !state.has_answered());
-    let unstarted = chain(&error).any(|cause| {
-        cause
-            .downcast_ref::<hyper::Error>()
-            .is_some_and(hyper::Error::is_canceled)
-    });
+    // hyper-util tells the connection before it hands the request to it
+    let unstarted = state.is_none()
+        || chain(&error).any(|cause| {
+            cause
+                .downcast_ref::<hyper::Error>()
+                .is_some_and(hyper::Error::is_canceled)
+        });
+    let alert = received_alert(&error)
+        .or_else(|| state.and_then(|state| state.alert()))
+        .or_else(|| elsewhere.filter(|_| unstarted));
 
     if let Some(alert) = alert.filter(|alert| alert.is_about_our_certificate()) {
         let delivery = if fresh || unstarted {
@@ -67,7 +87,7 @@ pub(super) fn request(error: legacy::Error, state: Option<&Arc<ConnectionState>>
             .on(facts)
             .caused_by(error);
     }
-    let delivery = if unstarted || error.is_connect() {
+    let delivery = if unstarted {
         Delivery::NotSent
     } else {
         Delivery::Unknown
@@ -165,7 +185,7 @@ fn no_tls(error: &(dyn StdError + 'static), target: &str) -> Error {
     }
     match find::<rustls::Error>(error) {
         Some(rustls::Error::InvalidCertificate(why)) => not_sent(
-            Failure::Tls(RefusedBy::Us),
+            Failure::ServerNotTrusted,
             format!("we do not trust the certificate of `{target}`: {}", distrust(why)),
         ),
         Some(local) => not_sent(
@@ -186,6 +206,9 @@ fn distrust(why: &CertificateError) -> String {
     match why {
         CertificateError::UnknownIssuer => "none of the trusted certificate authorities signed it".to_owned(),
         CertificateError::NotValidForName => "it is for another name".to_owned(),
+        CertificateError::BadSignature => {
+            "an authority of the same name as a trusted one signed it, with another key".to_owned()
+        }
         other => other.to_string(),
     }
 }

@@ -16,7 +16,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tower_service::Service;
 
-use super::connection::Connection;
+use super::classify;
+use super::connection::{Connection, Refusals};
 use super::error::Phase;
 use super::proxy::Way;
 use super::tls::ASKED;
@@ -30,6 +31,7 @@ pub(super) struct Connector {
     way: Way,
     tls: Arc<ClientConfig>,
     limits: Timeouts,
+    refusals: Arc<Refusals>,
 }
 
 /// Why there is no connection. Nothing of a request has been sent.
@@ -49,11 +51,12 @@ pub(super) enum ConnectError {
 }
 
 impl Connector {
-    pub(super) fn new(way: Way, tls: ClientConfig, limits: Timeouts) -> Self {
+    pub(super) fn new(way: Way, tls: ClientConfig, limits: Timeouts, refusals: Arc<Refusals>) -> Self {
         Self {
             way,
             tls: Arc::new(tls),
             limits,
+            refusals,
         }
     }
 }
@@ -68,7 +71,12 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, to: Uri) -> Self::Future {
-        let Self { mut way, tls, limits } = self.clone();
+        let Self {
+            mut way,
+            tls,
+            limits,
+            refusals,
+        } = self.clone();
         Box::pin(async move {
             let tcp = timeout(limits.connect, way.connect(to.clone()))
                 .await
@@ -76,12 +84,21 @@ impl Service<Uri> for Connector {
                     phase: Phase::Connect,
                     limit: limits.connect,
                 })?
-                .map_err(|source| ConnectError::Tcp {
-                    proxied: way.is_proxied(),
-                    source,
+                .map_err(|source| {
+                    // the connector has the same limit for each address, and may be the first to notice
+                    if classify::timed_out(source.as_ref()) {
+                        return ConnectError::TimedOut {
+                            phase: Phase::Connect,
+                            limit: limits.connect,
+                        };
+                    }
+                    ConnectError::Tcp {
+                        proxied: way.is_proxied(),
+                        source,
+                    }
                 })?;
             ASKED
-                .scope(Cell::new(false), handshake(tcp, to, tls, limits))
+                .scope(Cell::new(false), handshake(tcp, to, tls, limits, refusals))
                 .await
         })
     }
@@ -92,6 +109,7 @@ async fn handshake(
     to: Uri,
     tls: Arc<ClientConfig>,
     limits: Timeouts,
+    refusals: Arc<Refusals>,
 ) -> Result<TokioIo<Connection>, ConnectError> {
     let mut https = HttpsConnector::from((Established(Some(tcp)), tls));
     let stream = timeout(limits.tls, https.call(to))
@@ -101,7 +119,7 @@ async fn handshake(
             limit: limits.tls,
         })?
         .map_err(|source| ConnectError::Tls { source })?;
-    let connection = Connection::new(stream).ok_or_else(|| ConnectError::Tls {
+    let connection = Connection::new(stream, refusals).ok_or_else(|| ConnectError::Tls {
         source: "the address is not https".into(),
     })?;
     // a resumed session was asked when it was new: `AskedSessions` keeps no other

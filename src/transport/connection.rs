@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
+use bytes::BytesMut;
 use hyper_rustls::MaybeHttpsStream;
 use hyper_util::client::legacy::connect::{Connected, Connection as HyperConnection};
 use hyper_util::rt::TokioIo;
@@ -16,6 +17,7 @@ use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_rustls::client::TlsStream;
 
 use super::classify;
@@ -51,6 +53,24 @@ pub(super) struct ConnectionState {
     answered: AtomicBool,
     alert: Mutex<Option<Alert>>,
     alerted: Notify,
+    refusals: Arc<Refusals>,
+}
+
+/// The last time that the server refused the certificate of one generation, on whatever connection.
+#[derive(Debug, Default)]
+pub(super) struct Refusals(Mutex<Option<(Instant, Alert)>>);
+
+impl Refusals {
+    fn note(&self, alert: Alert) {
+        if alert.is_about_our_certificate() {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), alert));
+        }
+    }
+
+    pub(super) fn since(&self, moment: Instant) -> Option<Alert> {
+        let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        last.filter(|(at, _)| *at >= moment).map(|(_, alert)| alert)
+    }
 }
 
 impl ConnectionState {
@@ -78,6 +98,7 @@ impl ConnectionState {
     fn note(&self, error: &io::Error) {
         if let Some(alert) = classify::received_alert(error) {
             *self.alert.lock().unwrap_or_else(PoisonError::into_inner) = Some(alert);
+            self.refusals.note(alert);
             self.alerted.notify_waiters();
         }
     }
@@ -90,11 +111,15 @@ type Tls = TlsStream<TokioIo<TokioIo<TcpStream>>>;
 pub(super) struct Connection {
     tls: Tls,
     state: Arc<ConnectionState>,
+    /// A write has failed so, and it is not known yet whether an alert says why.
+    broken: Option<io::Error>,
+    /// What was read while looking for that alert.
+    read_ahead: BytesMut,
 }
 
 impl Connection {
     /// None where the stream is not encrypted.
-    pub(super) fn new(stream: MaybeHttpsStream<TokioIo<TcpStream>>) -> Option<Self> {
+    pub(super) fn new(stream: MaybeHttpsStream<TokioIo<TcpStream>>, refusals: Arc<Refusals>) -> Option<Self> {
         let MaybeHttpsStream::Https(tls) = stream else {
             return None;
         };
@@ -113,10 +138,13 @@ impl Connection {
             answered: AtomicBool::new(false),
             alert: Mutex::new(None),
             alerted: Notify::new(),
+            refusals,
         };
         Some(Self {
             tls,
             state: Arc::new(state),
+            broken: None,
+            read_ahead: BytesMut::new(),
         })
     }
 
@@ -124,11 +152,34 @@ impl Connection {
         &self.state.facts
     }
 
-    fn noted<T>(&self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if let Poll::Ready(Err(error)) = &polled {
-            self.state.note(error);
+    /// What a write came to. One that failed may have an alert waiting to be read: a server that refuses
+    /// us late closes at once, and our next bytes meet a closed door before we have read why.
+    fn written<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        let Poll::Ready(Err(failed)) = polled else {
+            return polled;
+        };
+        self.state.note(&failed);
+        if self.state.alert().is_some() || self.state.has_answered() {
+            return Poll::Ready(Err(failed));
         }
-        polled
+        let mut bytes = [0; 1024];
+        let mut buffer = ReadBuf::new(&mut bytes);
+        match Pin::new(&mut self.tls).poll_read(cx, &mut buffer) {
+            // both ways of the connection are dead, so its end is about to be read
+            Poll::Pending => {
+                self.broken = Some(failed);
+                Poll::Pending
+            }
+            Poll::Ready(Ok(())) => {
+                self.read_ahead.extend_from_slice(buffer.filled());
+                Poll::Ready(Err(failed))
+            }
+            Poll::Ready(Err(reason)) => {
+                self.state.note(&reason);
+                let explained = self.state.alert().is_some();
+                Poll::Ready(Err(if explained { reason } else { failed }))
+            }
+        }
     }
 }
 
@@ -157,24 +208,39 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.read_ahead.is_empty() {
+            let fits = self.read_ahead.len().min(buffer.remaining());
+            buffer.put_slice(&self.read_ahead.split_to(fits));
+            self.state.answered.store(true, Ordering::Release);
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.tls).poll_read(cx, buffer);
         if buffer.filled().len() > before {
             self.state.answered.store(true, Ordering::Release);
         }
-        self.noted(polled)
+        if let Poll::Ready(Err(error)) = &polled {
+            self.state.note(error);
+        }
+        polled
     }
 }
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.tls).poll_write(cx, bytes);
-        self.noted(polled)
+        let polled = match self.broken.take() {
+            Some(failed) => Poll::Ready(Err(failed)),
+            None => Pin::new(&mut self.tls).poll_write(cx, bytes),
+        };
+        self.written(cx, polled)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.tls).poll_flush(cx);
-        self.noted(polled)
+        let polled = match self.broken.take() {
+            Some(failed) => Poll::Ready(Err(failed)),
+            None => Pin::new(&mut self.tls).poll_flush(cx),
+        };
+        self.written(cx, polled)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -186,8 +252,11 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.tls).poll_write_vectored(cx, buffers);
-        self.noted(polled)
+        let polled = match self.broken.take() {
+            Some(failed) => Poll::Ready(Err(failed)),
+            None => Pin::new(&mut self.tls).poll_write_vectored(cx, buffers),
+        };
+        self.written(cx, polled)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -37,7 +37,9 @@ pub enum Failure {
     Connect,
     /// The proxy did not let us through.
     Proxy,
-    /// The TLS handshake failed.
+    /// The server's certificate is not one that we believe.
+    ServerNotTrusted,
+    /// The TLS handshake failed otherwise.
     Tls(RefusedBy),
     /// The server refused our certificate, in the handshake or after it.
     IdentityRefused,
@@ -56,7 +58,7 @@ pub enum Failure {
 /// Which side ended a TLS handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefusedBy {
-    /// We refused the server: its certificate, or what it offered.
+    /// We refused what the server offered.
     Us,
     /// The server refused us, with an alert.
     Them,
@@ -87,6 +89,9 @@ impl fmt::Display for Phase {
         })
     }
 }
+
+/// What to do about a certificate that the server refuses, by an alert or by a page.
+pub(crate) const IDENTITY_REFUSED_HINT: &str = "the server does not take this certificate: `kaspi cert inspect` shows whose it is and until when; the bank must have issued it for this BIN";
 
 /// A fatal TLS alert that the other side sent (RFC 8446, section 6.2).
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -235,6 +240,7 @@ impl Error {
                 | Failure::BadRequest
                 | Failure::IdentityRefused
                 | Failure::IdentityNotAsked
+                | Failure::ServerNotTrusted
                 | Failure::Tls(RefusedBy::Us | RefusedBy::Them)
                 | Failure::TooLarge
         )
@@ -278,7 +284,7 @@ impl Explain for Error {
             Failure::Resolve => "dns",
             Failure::Connect => "connect",
             Failure::Proxy => "proxy",
-            Failure::Tls(RefusedBy::Us) => "server_not_trusted",
+            Failure::ServerNotTrusted => "server_not_trusted",
             Failure::Tls(_) => "tls",
             Failure::IdentityRefused => "certificate_refused",
             Failure::IdentityNotAsked => "certificate_not_asked",
@@ -293,9 +299,10 @@ impl Explain for Error {
         match self.0.failure {
             Failure::Unroutable => self.refused_by_registry().map_or(Fault::Us, Explain::fault),
             Failure::BadRequest => Fault::Us,
-            Failure::Tls(RefusedBy::Us) | Failure::IdentityRefused | Failure::IdentityNotAsked => {
-                Fault::Operator
-            }
+            Failure::ServerNotTrusted
+            | Failure::Tls(RefusedBy::Us)
+            | Failure::IdentityRefused
+            | Failure::IdentityNotAsked => Fault::Operator,
             Failure::Protocol | Failure::TooLarge => Fault::Kaspi,
             _ => Fault::Network,
         }
@@ -309,12 +316,11 @@ impl Explain for Error {
                 "check `base_url`, and that the bank lists this machine's address: calls from any other are dropped"
             }
             Failure::Proxy => "check `proxy` and `proxy_credentials_file` in the `[kaspi]` section",
-            Failure::Tls(RefusedBy::Us) => {
+            Failure::ServerNotTrusted => {
                 "if the bank sent its own certificate authorities, name their file as `extra_ca_file` in the `[kaspi]` section"
             }
-            Failure::IdentityRefused => {
-                "the server does not take this certificate: `kaspi cert inspect` shows whose it is and until when; the bank must have issued it for this BIN"
-            }
+            Failure::IdentityRefused => IDENTITY_REFUSED_HINT,
+
             Failure::IdentityNotAsked => {
                 "the address in `base_url` is not the one that works with certificates: compare it with the bank's letter"
             }

@@ -19,6 +19,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use connection::{ConnectionFacts, TlsVersion};
+pub(crate) use error::IDENTITY_REFUSED_HINT;
 pub use error::{Alert, Error, Failure, Phase, RefusedBy};
 pub use pool::Pool;
 

@@ -1,6 +1,7 @@
 //! The connection pool of one generation. It dies with the generation: no idle connection outlives it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Uri;
@@ -11,6 +12,7 @@ use rustls::ClientConfig;
 
 use super::attempt::Limits;
 use super::connect::Connector;
+use super::connection::Refusals;
 use super::proxy::{ProxyError, Way};
 use super::{Error, Reply, Request};
 use crate::config::KaspiSettings;
@@ -23,6 +25,7 @@ pub struct Pool {
     pub(super) client: Client<Connector, Full<Bytes>>,
     pub(super) base_url: Uri,
     pub(super) limits: Limits,
+    pub(super) refusals: Arc<Refusals>,
 }
 
 impl fmt::Debug for Pool {
@@ -37,13 +40,14 @@ impl Pool {
     pub(super) fn new(tls: ClientConfig, settings: &KaspiSettings) -> Result<Self, ProxyError> {
         let limits = settings.timeouts;
         let way = Way::new(settings.proxy.as_ref(), limits.connect)?;
+        let refusals = Arc::<Refusals>::default();
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(settings.idle_timeout)
             .pool_max_idle_per_host(MAX_IDLE)
             .pool_timer(TokioTimer::new())
             // whether to send again is for those who know what the request does
             .retry_canceled_requests(false)
-            .build(Connector::new(way, tls, limits));
+            .build(Connector::new(way, tls, limits, Arc::clone(&refusals)));
         Ok(Self {
             client,
             base_url: settings.base_url.clone(),
@@ -51,6 +55,7 @@ impl Pool {
                 first_byte: limits.first_byte,
                 total: limits.total,
             },
+            refusals,
         })
     }
 

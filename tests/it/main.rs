@@ -18,13 +18,22 @@
     unnameable_types
 )]
 
+mod cli;
+mod cli_kit;
+mod cli_sandbox;
 mod identity_forms;
 mod identity_inspect;
 mod identity_kit;
 mod identity_refusals;
 mod identity_robust;
+mod kit;
+mod outcomes;
+mod proxies;
+mod routing;
 mod sandbox_caller;
 mod sandbox_endpoints;
 mod sandbox_faults;
 mod sandbox_tls;
 mod sandbox_tools;
+mod server;
+mod tls_refusals;

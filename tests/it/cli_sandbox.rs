@@ -1,0 +1,221 @@
+//! `kaspi sandbox` as a process of its own, asked by our program and by an independent TLS client.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+
+use super::cli_kit::{kaspi, run_in};
+use super::kit::{FLOWERS, GIFTS, has_program};
+
+struct Running {
+    child: Child,
+    ready: Value,
+}
+
+impl Running {
+    fn start(folder: &Path, dir: &str, more: &[&str]) -> Self {
+        let arguments = [&["sandbox", "run", "--dir", dir], more].concat();
+        let mut child = kaspi(&arguments, folder)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let ready = serde_json::from_str(&line).unwrap_or_else(|error| {
+            let mut said = String::new();
+            let _ = child.kill();
+            let _ = child.stderr.as_mut().unwrap().read_to_string(&mut said);
+            panic!("{error}: `{line}` {said}")
+        });
+        Self { child, ready }
+    }
+
+    /// Asks it to stop, as an operator does, and gives its exit code.
+    fn stop(mut self) -> Option<i32> {
+        let pid = self.child.id().to_string();
+        let asked = Command::new("sh")
+            .args(["-c", "kill -TERM \"$1\"", "sh", &pid])
+            .status()
+            .unwrap();
+        assert!(asked.success());
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn curl(arguments: &[&str]) -> Value {
+    let output = Command::new("curl")
+        .args(["--silent", "--show-error", "--max-time", "20", "--noproxy", "*"])
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "curl {arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn curl_gets_the_same_answers_as_our_client() {
+    if !has_program("curl") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let ran = run_in(here, &["sandbox", "init", "bank", "-o", "json"]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(ran.json(), json!({ "dir": "bank", "config": "bank/kaspi.toml" }));
+    let running = Running::start(here, "bank", &[]);
+    let listen = running.ready["listen"].as_str().unwrap().to_owned();
+    let control = running.ready["control"].as_str().unwrap().to_owned();
+    assert_eq!(running.ready["config"], "bank/kaspi.toml");
+    let config = std::fs::read_to_string(here.join("bank/kaspi.toml")).unwrap();
+    assert!(config.contains(&format!("https://{listen}/r3")), "{config}");
+
+    let own = here.join("bank/certs").join(FLOWERS);
+    let file = |name: &str| own.join(name).display().to_string();
+    let password = std::fs::read_to_string(own.join("password")).unwrap();
+    let merchant = std::fs::read_to_string(own.join("merchant.toml")).unwrap();
+    let token = merchant
+        .lines()
+        .find_map(|line| line.strip_prefix("device_token = "))
+        .unwrap()
+        .trim_matches('"')
+        .to_owned();
+    let (certificate, key) = (file("certificate.cer"), file("private.key"));
+    let chain = here.join("bank/kbs_chain.pem").display().to_string();
+    let as_shop = [
+        "--cert",
+        &certificate,
+        "--key",
+        &key,
+        "--pass",
+        password.trim_end(),
+        "--cacert",
+        &chain,
+    ];
+    let asked = |path: &str| curl(&[&as_shop[..], &[&format!("https://{listen}/r3{path}")]].concat());
+    let ours = async |words: &[&str]| {
+        let ran = run_in(
+            here,
+            &[
+                &["--config", "bank/kaspi.toml", "-o", "json", "--bin", FLOWERS],
+                words,
+            ]
+            .concat(),
+        )
+        .await;
+        assert_eq!(ran.code, 0, "{ran:?}");
+        ran.json()
+    };
+
+    let theirs = asked(&format!("/v01/partner/tradepoints/{FLOWERS}"));
+    let points = ours(&["tradepoints"]).await;
+    assert_eq!(theirs["StatusCode"], 0);
+    assert_eq!(
+        theirs["Data"],
+        json!([{
+            "TradePointId": points[0]["trade_point_id"], "TradePointName": points[0]["trade_point_name"],
+        }])
+    );
+
+    let created = ours(&[
+        "payment",
+        "create",
+        "--phone",
+        "77000000001",
+        "--amount",
+        "100.50",
+        "--message",
+        "Заказ",
+    ])
+    .await;
+    let id = created["payment_id"].to_string();
+    curl(&["-X", "POST", &format!("http://{control}/payments/{id}/pay")]);
+    let status = ours(&["payment", "status", &id]).await;
+    let theirs = asked(&format!("/v02/payment/status/{id}"));
+    assert_eq!(theirs["Data"]["Status"], "Processed");
+    assert_eq!(theirs["Data"]["Status"], status["status"]);
+    assert_eq!(theirs["Data"]["StoreName"], status["store_name"]);
+    assert_eq!(theirs["Data"]["TransactionId"], status["transaction_id"]);
+    assert_eq!(theirs["Data"]["Amount"].as_f64(), Some(100.5));
+    assert_eq!(status["amount"], "100.50");
+
+    let details = ours(&["payment", "details", &id]).await;
+    let theirs = asked(&format!(
+        "/v01/payment/details?QrPaymentId={id}&DeviceToken={token}"
+    ));
+    assert_eq!(theirs["Data"]["QrPaymentId"], details["payment_id"]);
+    assert_eq!(theirs["Data"]["TotalAmount"].as_f64(), Some(100.5));
+    assert_eq!(theirs["Data"]["TransactionDate"], details["transaction_date"]);
+    assert_eq!(details["available_return_amount"], "100.50");
+
+    // and without a certificate it is told so
+    let nobody = curl(&[
+        "--cacert",
+        &chain,
+        &format!("https://{listen}/r3/v01/partner/tradepoints/{FLOWERS}"),
+    ]);
+    assert_eq!(nobody["StatusCode"], -10_000);
+
+    let rows = curl(&[&format!("http://{control}/requests")]);
+    let fingerprints: std::collections::BTreeSet<&str> = rows
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|row| row["client_cert_sha256"].as_str())
+        .collect();
+    assert_eq!(fingerprints.len(), 1, "curl's certificate is ours");
+    assert_eq!(running.stop(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_strict_sandbox_refuses_nobody_in_particular_and_init_keeps_its_hands_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let ran = run_in(here, &["sandbox", "init", "bank", "--bin", GIFTS]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let again = run_in(here, &["sandbox", "init", "bank", "-o", "json"]).await;
+    assert_eq!(again.code, 3, "{again:?}");
+    assert_eq!(again.json()["error"]["kind"], "sandbox");
+    let nowhere = run_in(here, &["sandbox", "run", "--dir", "none", "-o", "json"]).await;
+    assert_eq!(nowhere.code, 3, "{nowhere:?}");
+
+    let running = Running::start(here, "bank", &["--strict"]);
+    let ran = run_in(here, &["--config", "bank/kaspi.toml", "tradepoints"]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    if has_program("curl") {
+        let chain = here.join("bank/kbs_chain.pem").display().to_string();
+        let url = format!(
+            "https://{}/r3/v01/health/ping",
+            running.ready["listen"].as_str().unwrap()
+        );
+        let output = Command::new("curl")
+            .args([
+                "--silent",
+                "--show-error",
+                "--noproxy",
+                "*",
+                "--cacert",
+                &chain,
+                &url,
+            ])
+            .output()
+            .unwrap();
+        assert!(!output.status.success());
+    }
+    assert_eq!(running.stop(), Some(0));
+}
