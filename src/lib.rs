@@ -8,11 +8,11 @@
 //!
 //! # The first call
 //!
-//! With the feature `sandbox` the simulated Kaspi can stand in for the bank. Apart from its three lines
+//! With the feature `sandbox` the simulated Kaspi stands in for the bank. Apart from its three lines
 //! this is what a backend does:
 //!
-#![cfg_attr(feature = "sandbox", doc = "```")]
-#![cfg_attr(not(feature = "sandbox"), doc = "```ignore")]
+#![cfg_attr(all(feature = "journal", feature = "sandbox"), doc = "```")]
+#![cfg_attr(not(all(feature = "journal", feature = "sandbox")), doc = "```ignore")]
 //! # tokio::runtime::Runtime::new()?.block_on(async {
 //! use kaspi_direct::app::App;
 //! use kaspi_direct::config::Environment;
@@ -79,6 +79,7 @@
 //! | `cli` | yes | the program `kaspi` and the room `cli`, with clap; brings `journal` |
 //! | `journal` | yes | the room `payments`: payments as operations |
 //! | `sandbox` | yes | the simulated Kaspi with its test certificates, with rcgen |
+//! | `gateway`, `postgres` | yes | names kept for later parts; they bring `journal` and nothing else yet |
 //!
 //! With `default-features = false` you get configuration, identities, registry, transport and the typed
 //! calls of [`api`], without clap and rcgen. Calls that move money then ask for a [`api::MoneyPermit`],
