@@ -52,9 +52,8 @@ pub enum TlsVersion {
 pub(super) struct ConnectionState {
     pub(super) facts: ConnectionFacts,
     answered: AtomicBool,
-    /// HTTP/1.1 alone: whether no byte of a request has been taken for writing since the last byte of an
-    /// answer came, or since the beginning. hyper hands over a request of ours in one piece.
-    untouched: AtomicBool,
+    /// Whether a request waits at the door: none of it has been taken for writing.
+    at_door: AtomicBool,
     alert: Mutex<Option<Alert>>,
     alerted: Notify,
     refusals: Arc<Refusals>,
@@ -83,11 +82,11 @@ impl ConnectionState {
         self.answered.load(Ordering::Acquire)
     }
 
-    /// Whether no byte of the last request can have left: its connection failed before one was written.
+    /// Whether the last request never got past the look at the door: none of it can have left.
     ///
-    /// True only of a connection that is dead. On a living one a write may follow at any moment.
-    pub(super) fn died_untouched(&self) -> bool {
-        self.untouched.load(Ordering::Acquire)
+    /// Asked of a connection that is dead. On a living one the write may follow at any moment.
+    pub(super) fn died_at_door(&self) -> bool {
+        self.at_door.load(Ordering::Acquire)
     }
 
     /// The alert that ended the connection, if one did.
@@ -126,7 +125,10 @@ pub(super) struct Connection {
     broken: Option<io::Error>,
     /// What was read while looking for that alert.
     read_ahead: BytesMut,
-    /// The look at the door before a request leaves on a connection that was used before.
+    /// HTTP/1.1 alone: whether an answer came after the last write, so that the next write is the
+    /// beginning of another request. hyper hands over a request of ours in one piece.
+    request_ahead: bool,
+    /// The look at the door before that request leaves.
     doorbell: Doorbell,
 }
 
@@ -148,7 +150,7 @@ impl Connection {
         };
         let state = ConnectionState {
             answered: AtomicBool::new(false),
-            untouched: AtomicBool::new(!facts.http2),
+            at_door: AtomicBool::new(false),
             alert: Mutex::new(None),
             alerted: Notify::new(),
             refusals,
@@ -159,6 +161,7 @@ impl Connection {
             state: Arc::new(state),
             broken: None,
             read_ahead: BytesMut::new(),
+            request_ahead: false,
             doorbell: Doorbell::default(),
         })
     }
@@ -177,26 +180,24 @@ impl Connection {
         if let Some(failed) = self.broken.take() {
             return self.written(cx, Poll::Ready(Err(failed)));
         }
-        if self.state.untouched.load(Ordering::Acquire) && self.state.has_answered() {
+        if self.request_ahead {
+            self.state.at_door.store(true, Ordering::Release);
             match self.doorbell.ring(self.tls.get_ref().0.inner().inner(), cx) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(gone)) => return Poll::Ready(Err(gone)),
                 Poll::Pending => return Poll::Pending,
             }
+            self.state.at_door.store(false, Ordering::Release);
+            self.request_ahead = false;
         }
         let polled = write(Pin::new(&mut self.tls), cx);
-        if let Poll::Ready(Ok(_)) = &polled {
-            self.state.untouched.store(false, Ordering::Release);
-        }
         self.written(cx, polled)
     }
 
     /// Takes note of bytes that came.
-    fn has_read(&self) {
+    fn has_read(&mut self) {
         self.state.answered.store(true, Ordering::Release);
-        if !self.state.facts.http2 {
-            self.state.untouched.store(true, Ordering::Release);
-        }
+        self.request_ahead = !self.state.facts.http2;
     }
 
     /// What a write came to. One that failed may have an alert waiting to be read: a server that refuses
