@@ -21,6 +21,8 @@
 mod cli;
 mod cli_kit;
 mod cli_sandbox;
+mod connections;
+mod contract;
 mod identity_forms;
 mod identity_inspect;
 mod identity_kit;
