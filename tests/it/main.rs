@@ -37,5 +37,6 @@ mod sandbox_endpoints;
 mod sandbox_faults;
 mod sandbox_tls;
 mod sandbox_tools;
+mod secrecy;
 mod server;
 mod tls_refusals;
