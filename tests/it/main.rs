@@ -21,6 +21,8 @@
 mod cli;
 mod cli_kit;
 mod cli_sandbox;
+mod connections;
+mod contract;
 mod identity_forms;
 mod identity_inspect;
 mod identity_kit;
@@ -35,5 +37,6 @@ mod sandbox_endpoints;
 mod sandbox_faults;
 mod sandbox_tls;
 mod sandbox_tools;
+mod secrecy;
 mod server;
 mod tls_refusals;
