@@ -40,3 +40,4 @@ mod sandbox_tools;
 mod secrecy;
 mod server;
 mod tls_refusals;
+mod watching;
