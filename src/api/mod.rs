@@ -17,6 +17,7 @@ mod date;
 mod devices;
 mod emulator;
 mod error;
+mod json;
 mod permit;
 mod qr;
 mod refunds;

@@ -84,6 +84,15 @@ fn table() -> Vec<Row> {
             Unknown,
             true,
         ),
+        row(
+            text(
+                200,
+                r#"{"StatusCode":0,"statusCode":-999,"Data":{"QrPaymentId":15,"Status":"Wait"}}"#,
+            ),
+            "broken_answer",
+            Unknown,
+            true,
+        ),
         row(text(200, "[]"), "foreign_answer", Unknown, false),
         row(
             text(200, r#"{"StatusCode":0}"#),
