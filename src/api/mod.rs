@@ -24,6 +24,7 @@ mod refunds;
 mod remote;
 mod repeat;
 mod session;
+mod settings;
 mod status;
 mod trade_points;
 
@@ -40,6 +41,7 @@ pub use qr::{CreateLink, CreateQr, LinkCreated, PollTiming, QrCreated};
 pub use refunds::{PaymentDetails, RefundDone, RefundPayment};
 pub use remote::{CreateRemotePayment, RemotePaymentCanceled, RemotePaymentCreated};
 pub use repeat::{Attempt, Next, next};
-pub use session::{Api, ApiSettings, Session};
-pub use status::{PaymentState, PaymentStatus, StatusVersion, StatusWord};
+pub use session::{Api, Session};
+pub use settings::{ApiSettings, StatusVersion};
+pub use status::{PaymentState, PaymentStatus, StatusWord};
 pub use trade_points::TradePointInfo;

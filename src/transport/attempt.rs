@@ -19,16 +19,11 @@ use super::error::{Error, Failure, Phase};
 use super::pool::Pool;
 use super::{MAX_ANSWER_BYTES, Reply, Request, classify};
 use crate::base::Delivery;
+use crate::config::Timeouts;
 
 /// How long a request is still waited for once its connection has ended with an alert: hyper usually
 /// reports the alert at once, and then nothing is gained by being quicker.
 const AFTER_ALERT: Duration = Duration::from_millis(250);
-
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
-    pub(super) first_byte: Duration,
-    pub(super) total: Duration,
-}
 
 pub(super) async fn send(pool: &Pool, request: Request) -> Result<Reply, Error> {
     let started = Instant::now();
@@ -132,7 +127,7 @@ enum Ended {
     TimedOut,
 }
 
-fn given_up(state: Option<Arc<ConnectionState>>, limits: Limits, target: &str) -> Error {
+fn given_up(state: Option<Arc<ConnectionState>>, limits: Timeouts, target: &str) -> Error {
     let facts = state.as_ref().map(|state| state.facts.clone());
     let alert = state
         .as_ref()

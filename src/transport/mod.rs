@@ -208,6 +208,6 @@ impl Channel {
     ///
     /// No answer, or only part of one. [`Error::delivery`] tells whether Kaspi can have got the request.
     pub async fn send(&self, request: Request) -> Result<Reply, Error> {
-        self.pinned.generation.kit.send(request).await
+        attempt::send(&self.pinned.generation.kit, request).await
     }
 }
