@@ -67,7 +67,7 @@ pub(super) fn request(
     let facts = state.map(|state| state.facts.clone());
     let fresh = state.is_some_and(|state| !state.has_answered());
     // hyper-util tells the connection before it hands the request to it
-    let unstarted = state.is_none()
+    let unstarted = state.is_none_or(|state| state.is_stale())
         || chain(&error).any(|cause| {
             cause
                 .downcast_ref::<hyper::Error>()

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +15,7 @@ use hyper_util::client::legacy::connect::{Connected, Connection as HyperConnecti
 use hyper_util::rt::TokioIo;
 use rustls::{HandshakeKind, ProtocolVersion};
 use serde::Serialize;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -51,6 +53,7 @@ pub enum TlsVersion {
 pub(super) struct ConnectionState {
     pub(super) facts: ConnectionFacts,
     answered: AtomicBool,
+    stale: AtomicBool,
     alert: Mutex<Option<Alert>>,
     alerted: Notify,
     refusals: Arc<Refusals>,
@@ -77,6 +80,11 @@ impl ConnectionState {
     /// Whether any byte of an answer has come, to this request or an earlier one.
     pub(super) fn has_answered(&self) -> bool {
         self.answered.load(Ordering::Acquire)
+    }
+
+    /// Whether the other side had left before the last request on it began; then none of that was written.
+    pub(super) fn is_stale(&self) -> bool {
+        self.stale.load(Ordering::Acquire)
     }
 
     /// The alert that ended the connection, if one did.
@@ -115,6 +123,18 @@ pub(super) struct Connection {
     broken: Option<io::Error>,
     /// What was read while looking for that alert.
     read_ahead: BytesMut,
+    turn: Turn,
+}
+
+/// Whose turn it is to speak, as far as HTTP/1.1 has turns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// A request is on its way, or none was made yet.
+    Asking,
+    /// A request has left whole.
+    Asked,
+    /// Of its answer something has come. What is written next begins another request.
+    Answering,
 }
 
 impl Connection {
@@ -136,6 +156,7 @@ impl Connection {
         let state = ConnectionState {
             facts,
             answered: AtomicBool::new(false),
+            stale: AtomicBool::new(false),
             alert: Mutex::new(None),
             alerted: Notify::new(),
             refusals,
@@ -145,11 +166,36 @@ impl Connection {
             state: Arc::new(state),
             broken: None,
             read_ahead: BytesMut::new(),
+            turn: Turn::Asking,
         })
     }
 
     pub(super) fn facts(&self) -> &ConnectionFacts {
         &self.state.facts
+    }
+
+    /// Fails the first write of a request over a connection that the other side has left meanwhile.
+    ///
+    /// Its goodbye may lie in the system's buffer with nobody having been woken for it yet. Written now,
+    /// the request would be lost, and nobody could say whether it had been read.
+    fn begin(&mut self) -> io::Result<()> {
+        let begins = self.turn == Turn::Answering && !self.state.facts.http2;
+        self.turn = Turn::Asking;
+        if !begins {
+            return Ok(());
+        }
+        let tcp = self.tls.get_ref().0.inner().inner();
+        match SockRef::from(tcp).peek(&mut [MaybeUninit::uninit()]) {
+            Err(nothing) if nothing.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            // an idle connection has nothing to say but goodbye
+            _ => {
+                self.state.stale.store(true, Ordering::Release);
+                Err(io::Error::new(
+                    io::ErrorKind::ConnectionAborted,
+                    "it was closed while it was idle, so nothing was sent over it",
+                ))
+            }
+        }
     }
 
     /// What a write came to. One that failed may have an alert waiting to be read: a server that refuses
@@ -218,6 +264,9 @@ impl AsyncRead for Connection {
         let polled = Pin::new(&mut self.tls).poll_read(cx, buffer);
         if buffer.filled().len() > before {
             self.state.answered.store(true, Ordering::Release);
+            if self.turn == Turn::Asked {
+                self.turn = Turn::Answering;
+            }
         }
         if let Poll::Ready(Err(error)) = &polled {
             self.state.note(error);
@@ -230,7 +279,10 @@ impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let polled = match self.broken.take() {
             Some(failed) => Poll::Ready(Err(failed)),
-            None => Pin::new(&mut self.tls).poll_write(cx, bytes),
+            None => match self.begin() {
+                Ok(()) => Pin::new(&mut self.tls).poll_write(cx, bytes),
+                Err(stale) => Poll::Ready(Err(stale)),
+            },
         };
         self.written(cx, polled)
     }
@@ -240,6 +292,9 @@ impl AsyncWrite for Connection {
             Some(failed) => Poll::Ready(Err(failed)),
             None => Pin::new(&mut self.tls).poll_flush(cx),
         };
+        if matches!(polled, Poll::Ready(Ok(()))) && self.turn == Turn::Asking {
+            self.turn = Turn::Asked;
+        }
         self.written(cx, polled)
     }
 
@@ -254,7 +309,10 @@ impl AsyncWrite for Connection {
     ) -> Poll<io::Result<usize>> {
         let polled = match self.broken.take() {
             Some(failed) => Poll::Ready(Err(failed)),
-            None => Pin::new(&mut self.tls).poll_write_vectored(cx, buffers),
+            None => match self.begin() {
+                Ok(()) => Pin::new(&mut self.tls).poll_write_vectored(cx, buffers),
+                Err(stale) => Poll::Ready(Err(stale)),
+            },
         };
         self.written(cx, polled)
     }
