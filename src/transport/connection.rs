@@ -125,11 +125,20 @@ pub(super) struct Connection {
     broken: Option<io::Error>,
     /// What was read while looking for that alert.
     read_ahead: BytesMut,
-    /// HTTP/1.1 alone: whether an answer came after the last write, so that the next write is the
-    /// beginning of another request. hyper hands over a request of ours in one piece.
-    request_ahead: bool,
-    /// The look at the door before that request leaves.
+    turn: Turn,
+    /// The look at the door before a request leaves on a connection that was used before.
     doorbell: Doorbell,
+}
+
+/// Whose turn it is to speak, as far as HTTP/1.1 has turns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// A request is on its way, or none was made yet.
+    Asking,
+    /// A request has left whole.
+    Asked,
+    /// Of its answer something has come. What is written next begins another request.
+    Answering,
 }
 
 impl Connection {
@@ -161,7 +170,7 @@ impl Connection {
             state: Arc::new(state),
             broken: None,
             read_ahead: BytesMut::new(),
-            request_ahead: false,
+            turn: Turn::Asking,
             doorbell: Doorbell::default(),
         })
     }
@@ -180,7 +189,7 @@ impl Connection {
         if let Some(failed) = self.broken.take() {
             return self.written(cx, Poll::Ready(Err(failed)));
         }
-        if self.request_ahead {
+        if self.turn == Turn::Answering && !self.state.facts.http2 {
             self.state.at_door.store(true, Ordering::Release);
             match self.doorbell.ring(self.tls.get_ref().0.inner().inner(), cx) {
                 Poll::Ready(Ok(())) => {}
@@ -188,8 +197,8 @@ impl Connection {
                 Poll::Pending => return Poll::Pending,
             }
             self.state.at_door.store(false, Ordering::Release);
-            self.request_ahead = false;
         }
+        self.turn = Turn::Asking;
         let polled = write(Pin::new(&mut self.tls), cx);
         self.written(cx, polled)
     }
@@ -197,7 +206,9 @@ impl Connection {
     /// Takes note of bytes that came.
     fn has_read(&mut self) {
         self.state.answered.store(true, Ordering::Release);
-        self.request_ahead = !self.state.facts.http2;
+        if self.turn == Turn::Asked {
+            self.turn = Turn::Answering;
+        }
     }
 
     /// What a write came to. One that failed may have an alert waiting to be read: a server that refuses
@@ -284,6 +295,9 @@ impl AsyncWrite for Connection {
             Some(failed) => Poll::Ready(Err(failed)),
             None => Pin::new(&mut self.tls).poll_flush(cx),
         };
+        if matches!(polled, Poll::Ready(Ok(()))) && self.turn == Turn::Asking {
+            self.turn = Turn::Asked;
+        }
         self.written(cx, polled)
     }
 

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use kaspi_direct::api::KaspiTime;
 use serde_json::{Value, json};
 
 use super::cli_kit::{kaspi, run_in};
@@ -161,8 +162,9 @@ async fn curl_gets_the_same_answers_as_our_client() {
     assert_eq!(theirs["Data"]["QrPaymentId"], details["payment_id"]);
     assert_eq!(theirs["Data"]["TotalAmount"].as_f64(), Some(100.5));
     // the bank writes Almaty's time without saying so; we say so
-    let date = theirs["Data"]["TransactionDate"].as_str().unwrap();
-    assert_eq!(details["transaction_date"], format!("{date}+05:00"));
+    let date = KaspiTime::new(theirs["Data"]["TransactionDate"].as_str().unwrap());
+    assert_eq!(details["transaction_date"], serde_json::to_value(date).unwrap());
+    assert!(details["transaction_date"].as_str().unwrap().ends_with("+05:00"));
     assert_eq!(details["available_return_amount"], "100.50");
 
     // and without a certificate it is told so
