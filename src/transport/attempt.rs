@@ -129,11 +129,13 @@ enum Ended {
 
 fn given_up(state: Option<Arc<ConnectionState>>, limits: Timeouts, target: &str) -> Error {
     let facts = state.as_ref().map(|state| state.facts.clone());
-    let alert = state
-        .as_ref()
-        .and_then(|state| state.alert())
-        .filter(|alert| alert.is_about_our_certificate());
-    if let (Some(alert), Some(state)) = (alert, &state) {
+    if let Some((state, alert)) = state.as_ref().and_then(|state| Some((state, state.alert()?))) {
+        if !alert.is_about_our_certificate() {
+            let message = format!("`{target}` ended the connection with the TLS alert {alert}");
+            return Error::new(Failure::Closed, Delivery::Unknown, message)
+                .with_alert(Some(alert))
+                .on(facts);
+        }
         let delivery = if state.has_answered() {
             Delivery::Unknown
         } else {

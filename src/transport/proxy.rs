@@ -1,6 +1,7 @@
 //! The way to Kaspi's TCP port: straight, or through a proxy that sees only ciphertext.
 
 use std::error::Error;
+use std::fmt;
 use std::str;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ type BoxError = Box<dyn Error + Send + Sync>;
 type Tcp = HttpConnector<Resolver>;
 
 /// How a TCP connection to Kaspi is made. Proxy variables of the environment are not looked at.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) enum Way {
     Direct(Tcp),
     Connect(Tunnel<Tcp>),
@@ -40,6 +41,17 @@ pub(super) enum ProxyError {
     Header {
         source: http::header::InvalidHeaderValue,
     },
+}
+
+/// The proxy's own settings hold its password, so none of them is shown.
+impl fmt::Debug for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Direct(_) => "Direct",
+            Self::Connect(_) => "Connect",
+            Self::Socks(_) => "Socks",
+        })
+    }
 }
 
 impl Way {

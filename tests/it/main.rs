@@ -29,6 +29,7 @@ mod identity_kit;
 mod identity_refusals;
 mod identity_robust;
 mod kit;
+mod late_alerts;
 mod outcomes;
 mod proxies;
 mod routing;
