@@ -26,6 +26,17 @@ pub(super) enum Way {
     Socks(SocksV5<Tcp>),
 }
 
+/// The libraries' own `Debug` shows the proxy's password.
+impl fmt::Debug for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Direct(_) => "Direct",
+            Self::Connect(_) => "Connect(..)",
+            Self::Socks(_) => "Socks(..)",
+        })
+    }
+}
+
 /// A proxy setting that cannot be put into a request.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ProxyError {
