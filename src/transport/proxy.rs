@@ -54,17 +54,6 @@ pub(super) enum ProxyError {
     },
 }
 
-/// The proxy's own settings hold its password, so none of them is shown.
-impl fmt::Debug for Way {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Direct(_) => "Direct",
-            Self::Connect(_) => "Connect",
-            Self::Socks(_) => "Socks",
-        })
-    }
-}
-
 impl Way {
     pub(super) fn new(proxy: Option<&ProxySettings>, connect_timeout: Duration) -> Result<Self, ProxyError> {
         let mut tcp = HttpConnector::new_with_resolver(Resolver);

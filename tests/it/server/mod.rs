@@ -304,6 +304,7 @@ async fn connection(tcp: TcpStream, acceptor: TlsAcceptor, number: usize, shared
         shared: Arc::clone(shared),
         reset: Arc::clone(&wire.reset),
         over: Arc::default(),
+        farewell: Arc::default(),
     };
     if shared.next_is_reset_unread() {
         wire.reset.store(true, Ordering::Release);
@@ -362,6 +363,8 @@ struct Guest {
     shared: Arc<Shared>,
     reset: Arc<AtomicBool>,
     over: Arc<Notify>,
+    /// Over HTTP/2: the answers under way are the last.
+    farewell: Arc<Notify>,
 }
 
 /// A TLS connection that is reset rather than closed when dropped, where that was asked for.
