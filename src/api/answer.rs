@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use super::json;
 use crate::base::Balance;
 use crate::transport::Reply;
 
@@ -18,7 +19,9 @@ pub enum AnswerFault {
     Empty,
     /// The body is a web page: a proxy or a gateway answered, not Kaspi's application.
     Html,
-    /// The body is no JSON, or only the beginning of it.
+    /// The body is a web page by which a server in front of the application refuses our certificate.
+    CertificatePage,
+    /// The body is no JSON, or only the beginning of it, or JSON that names a field twice.
     NotJson,
     /// JSON, but not Kaspi's envelope.
     NotAnEnvelope,
@@ -42,7 +45,8 @@ impl fmt::Display for AnswerFault {
         match self {
             Self::Empty => f.write_str("an empty body"),
             Self::Html => f.write_str("a web page instead of JSON"),
-            Self::NotJson => f.write_str("broken or cut-off JSON"),
+            Self::CertificatePage => f.write_str("a web page that refuses our certificate"),
+            Self::NotJson => f.write_str("JSON that is broken, cut off or says a thing twice"),
             Self::NotAnEnvelope => f.write_str("JSON without `StatusCode`"),
             Self::Contradiction => f.write_str("`StatusCode` 0 under an HTTP error"),
             Self::Field(FieldFault { name, found }) => write!(f, "{found} where `{name}` should be"),
@@ -66,10 +70,11 @@ pub(super) fn read(reply: &Reply) -> Result<Answer, AnswerFault> {
         .trim_ascii();
     match body.first() {
         None => return Err(AnswerFault::Empty),
+        Some(b'<') if refuses_certificate(body) => return Err(AnswerFault::CertificatePage),
         Some(b'<') => return Err(AnswerFault::Html),
         Some(_) => {}
     }
-    let value: Value = serde_json::from_slice(body).map_err(|_| AnswerFault::NotJson)?;
+    let value = json::read(body).map_err(|_| AnswerFault::NotJson)?;
     let mut envelope = Fields::of(value).map_err(|_| AnswerFault::NotAnEnvelope)?;
     let code = envelope
         .integer("StatusCode")
@@ -84,6 +89,15 @@ pub(super) fn read(reply: &Reply) -> Result<Answer, AnswerFault> {
         return Err(AnswerFault::Contradiction);
     }
     Ok(Answer::Done(envelope.take("Data")))
+}
+
+/// nginx ends the handshake well and refuses the certificate by a page of HTTP 400: "The SSL certificate
+/// error", "No required SSL certificate was sent".
+fn refuses_certificate(page: &[u8]) -> bool {
+    let beginning = page.get(..512).unwrap_or(page);
+    String::from_utf8_lossy(beginning)
+        .to_ascii_lowercase()
+        .contains("ssl certificate")
 }
 
 /// The fields of a JSON object, by their documented names, in whatever casing they came.
@@ -262,6 +276,16 @@ mod tests {
             (200, "", AnswerFault::Empty),
             (200, " \n", AnswerFault::Empty),
             (502, "<html>Bad gateway</html>", AnswerFault::Html),
+            (
+                400,
+                "<html><title>400 The SSL certificate error</title>",
+                AnswerFault::CertificatePage,
+            ),
+            (
+                400,
+                "<html><title>400 No required SSL certificate was sent</title>",
+                AnswerFault::CertificatePage,
+            ),
             (200, "{\"StatusCode\":0,\"Da", AnswerFault::NotJson),
             (200, "[]", AnswerFault::NotAnEnvelope),
             (400, r#"{"message":"bad"}"#, AnswerFault::NotAnEnvelope),

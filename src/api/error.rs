@@ -198,6 +198,7 @@ impl Explain for Error {
             Self::Answer { fault, .. } => match fault {
                 AnswerFault::Empty => "empty_answer",
                 AnswerFault::Html => "html_answer",
+                AnswerFault::CertificatePage => "certificate_refused",
                 AnswerFault::NotJson => "broken_answer",
                 AnswerFault::NotAnEnvelope | AnswerFault::Contradiction => "foreign_answer",
                 AnswerFault::Field(_) => "incomplete_answer",
@@ -218,6 +219,7 @@ impl Explain for Error {
                 fault, http_status, ..
             } => match fault {
                 AnswerFault::Html | AnswerFault::Empty if (300..500).contains(http_status) => Fault::Operator,
+                AnswerFault::CertificatePage => Fault::Operator,
                 _ => Fault::Kaspi,
             },
             Self::Transport { source, .. } => source.fault(),
@@ -234,6 +236,7 @@ impl Explain for Error {
                 AnswerFault::Html | AnswerFault::Empty if (300..500).contains(http_status) => {
                     Some("check the path in `base_url`: Kaspi's application did not answer there".to_owned())
                 }
+                AnswerFault::CertificatePage => Some(transport::IDENTITY_REFUSED_HINT.to_owned()),
                 _ => None,
             },
             Self::Transport { source, .. } => source.hint(),

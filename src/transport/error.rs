@@ -90,6 +90,9 @@ impl fmt::Display for Phase {
     }
 }
 
+/// What to do about a certificate that the server refuses, by an alert or by a page.
+pub(crate) const IDENTITY_REFUSED_HINT: &str = "the server does not take this certificate: `kaspi cert inspect` shows whose it is and until when; the bank must have issued it for this BIN";
+
 /// A fatal TLS alert that the other side sent (RFC 8446, section 6.2).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Alert {
@@ -316,9 +319,8 @@ impl Explain for Error {
             Failure::ServerNotTrusted => {
                 "if the bank sent its own certificate authorities, name their file as `extra_ca_file` in the `[kaspi]` section"
             }
-            Failure::IdentityRefused => {
-                "the server does not take this certificate: `kaspi cert inspect` shows whose it is and until when; the bank must have issued it for this BIN"
-            }
+            Failure::IdentityRefused => IDENTITY_REFUSED_HINT,
+
             Failure::IdentityNotAsked => {
                 "the address in `base_url` is not the one that works with certificates: compare it with the bank's letter"
             }

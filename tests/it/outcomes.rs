@@ -70,10 +70,25 @@ fn table() -> Vec<Row> {
         ),
         row(text(200, "<html>Welcome</html>"), "html_answer", Unknown, true),
         row(text(404, "<html>Not here</html>"), "html_answer", Unknown, false),
+        row(
+            text(400, "<html><title>400 The SSL certificate error</title></html>"),
+            "certificate_refused",
+            Unknown,
+            false,
+        ),
         row(text(200, ""), "empty_answer", Unknown, true),
         row(text(302, ""), "empty_answer", Unknown, false),
         row(
             text(200, r#"{"StatusCode":0,"Da"#),
+            "broken_answer",
+            Unknown,
+            true,
+        ),
+        row(
+            text(
+                200,
+                r#"{"StatusCode":0,"statusCode":-999,"Data":{"QrPaymentId":15,"Status":"Wait"}}"#,
+            ),
             "broken_answer",
             Unknown,
             true,
@@ -182,7 +197,8 @@ async fn fails_to_write(server: Server, app: App, setup: Setup, used_before: boo
     let seen = server.seen();
     let whole = usize::from(!matches!(row.act, Act::ResetMidRequest));
     assert_eq!(seen.requests.len(), usize::from(used_before) + whole, "{name}");
-    assert_eq!(seen.accepted, 1, "{name}");
+    // over HTTP/1.1 the used connection may not be back in the pool yet
+    assert!(seen.accepted <= 1 + usize::from(used_before), "{name}");
     if row.delivery == Unknown {
         let mark = error.operation().unwrap().short();
         assert!(error.hint().unwrap().contains(&mark), "{name}");
@@ -190,7 +206,7 @@ async fn fails_to_write(server: Server, app: App, setup: Setup, used_before: boo
     // the next one is served, whatever became of the connection
     let stays = matches!(row.act, Act::Answer(..)) || setup.http2 && matches!(row.act, Act::EndlessBody);
     if !stays {
-        server.until(|seen| seen.ended == 1).await;
+        server.until(|seen| seen.ended >= 1).await;
     }
     create(&app, FLOWERS).await.unwrap();
 }
@@ -331,7 +347,7 @@ async fn a_reset_right_after_the_handshake_is_never_told_as_sent() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_was_closed_while_idle_costs_nothing() {
     let operator = Operator::of_two();
-    for setup in Setup::both(&operator.authority) {
+    for setup in Setup::all(&operator.authority) {
         for _ in 0..20 {
             let server = Server::start(&operator.authority, setup.clone()).await;
             let app = operator.open(server.address, "");
