@@ -8,7 +8,7 @@ use crate::api::{Api, ApiSettings};
 use crate::base::{Bin, Explain, SystemClock};
 use crate::cli::failure::Failure;
 use crate::config::{Config, Environment, IdentitySpec, scan_with};
-use crate::transport::Transport;
+use crate::transport::{Failure as TransportFailure, RefusedBy, Transport};
 
 /// What the canary found.
 pub(super) enum Proof {
@@ -69,8 +69,12 @@ pub(super) async fn prove(
     Ok(Proof::Taken(bins))
 }
 
-/// A code that a moment later may be another one, and everything between here and Kaspi, says nothing
-/// about the certificate.
+/// The server ends the handshake, or Kaspi answers with a code. One that may be another a moment later, and
+/// everything else between here and Kaspi, says nothing about the certificate.
 fn is_refusal(error: &crate::api::Error) -> bool {
-    error.kind() == "certificate_refused" || (error.code().is_some() && !error.may_pass())
+    let ended_by_them = error
+        .transport()
+        .is_some_and(|error| error.failure() == TransportFailure::Tls(RefusedBy::Them));
+    let says_no = error.code().is_some() && !error.may_pass();
+    ended_by_them || says_no || error.kind() == "certificate_refused"
 }
