@@ -18,6 +18,12 @@
     unnameable_types
 )]
 
+mod cert_check;
+mod cert_convert;
+mod cert_install;
+mod cert_interrupted;
+mod cert_kit;
+mod cert_request;
 mod cli;
 mod cli_kit;
 mod cli_sandbox;
