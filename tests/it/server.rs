@@ -253,7 +253,7 @@ impl Server {
     }
 }
 
-fn server_config(
+pub fn server_config(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
     setup: &Setup,
