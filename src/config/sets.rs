@@ -114,8 +114,8 @@ mod tests {
             fs::write(folder.path().join("file"), "").unwrap();
             symlink(target, &link).unwrap();
             let error = in_use(folder.path()).unwrap_err();
-            let expected = format!("cannot read {}: ", link.display());
-            assert!(error.to_string().starts_with(&expected), "{target}: {error}");
+            let beginning = format!("cannot read {}: ", link.display());
+            assert!(error.to_string().starts_with(&beginning), "{target}: {error}");
             fs::remove_file(&link).unwrap();
         }
     }

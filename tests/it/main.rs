@@ -29,6 +29,7 @@ mod cli_kit;
 mod cli_sandbox;
 mod connections;
 mod contract;
+mod disclaimed;
 mod identity_forms;
 mod identity_inspect;
 mod identity_kit;

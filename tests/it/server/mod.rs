@@ -28,7 +28,7 @@ use tokio_rustls::server::TlsStream;
 use super::kit::in_time;
 use http1::serve_http1;
 use http2::serve_http2;
-use tls::server_config;
+pub use tls::server_config;
 
 /// What the server does with a request, or with the connection it comes over.
 #[derive(Clone, Debug)]
