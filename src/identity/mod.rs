@@ -23,6 +23,7 @@ mod pkcs12;
 mod read;
 mod scheme;
 mod sniff;
+mod stamp;
 mod trust;
 mod unlock;
 
@@ -43,6 +44,7 @@ pub use finding::{Finding, Severity};
 pub use inspect::{Inspected, KeyFacts, inspect};
 pub use load::{Examination, examine, load};
 pub use sniff::Form;
+pub use stamp::{Stamp, stamp};
 pub use trust::{TrustRoots, trust_roots};
 
 /// A certificate with its chain, and the key that belongs to it. Checked: only [`load`] makes one.
