@@ -130,7 +130,7 @@ impl<K: Send + Sync + 'static> Rotor<K> {
         let refused = self.prove(&folders, canary, occasion).await;
         let now = self.clock.now();
         let kept = self.seat(&folders, &refused, now);
-        self.warn_of_expiry(&folders, now);
+        self.warn_of_expiry(now);
         if kept {
             return Some(AFTER_A_LOSS);
         }
@@ -399,19 +399,21 @@ impl<K: Send + Sync + 'static> Rotor<K> {
             now,
         }
         .seat();
-        let in_use = seating::owners_in_use(folders, &seated.table);
-        self.registry.seat(seated.table);
+        let held = self.holdings.len();
         for (owner, holding) in &self.holdings {
             self.last_numbers.insert(*owner, holding.number);
         }
-        self.holdings.retain(|owner, _| in_use.contains_key(owner));
-        seated.look_again
+        let wanted = seating::wanted(folders, &seated.table);
+        self.holdings.retain(|owner, _| wanted.contains(owner));
+        self.registry.seat(seated.table);
+        // whoever borrowed what has gone is told so by the next look
+        seated.look_again || self.holdings.len() < held
     }
 
-    fn warn_of_expiry(&mut self, folders: &[MerchantFolder], now: OffsetDateTime) {
-        let in_use = seating::owners_in_use(folders, &self.registry.table());
+    fn warn_of_expiry(&mut self, now: OffsetDateTime) {
+        let users = seating::users(&self.registry.table());
         for (owner, holding) in &mut self.holdings {
-            let bins = in_use.get(owner).map(Vec::as_slice).unwrap_or_default();
+            let bins = users.get(owner).map(Vec::as_slice).unwrap_or_default();
             holding.warn_of_expiry(now, bins);
         }
     }

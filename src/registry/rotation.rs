@@ -18,7 +18,7 @@ use crate::base::{Explain, chain_text};
 use crate::config::{ConfigError, MerchantFolder};
 
 /// A rescan follows a change after so long a time without another one.
-const QUIET: Duration = Duration::from_millis(250);
+const QUIET: Duration = Duration::from_millis(200);
 /// A rescan follows a change after so long a time at the latest.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// A rescan is made as often without any change: events can be lost, and some file systems have none.

@@ -1,6 +1,6 @@
 //! From folders and identities to seats: who is served, and over what.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -126,7 +126,7 @@ impl<K> Seating<'_, K> {
                 record.refused_owner = Some(owner);
                 kept(before, refusal.clone().into(), record, self.now)
             }
-            // whoever takes an identity away has a reason: nobody goes on with it
+            // whoever takes an identity away wants it to be used no more
             (Err(unusable), _) if before.is_some_and(|before| before.owner == Some(owner)) => {
                 (Err(unusable), Some(owner))
             }
@@ -200,18 +200,27 @@ impl<K> Seating<'_, K> {
     }
 }
 
-/// The owners whose identities are still needed: those in the scan, and those that a kept seat acts with.
-pub(super) fn owners_in_use<K>(folders: &[MerchantFolder], table: &Table<K>) -> BTreeMap<Bin, Vec<Bin>> {
-    let mut owners: BTreeMap<Bin, Vec<Bin>> = folders
+/// The owners whose identities are still wanted: their folders have one, or had one a moment ago. That
+/// somebody borrows it is no reason: whoever takes an identity away wants it to be used no more.
+pub(super) fn wanted<K>(folders: &[MerchantFolder], table: &Table<K>) -> HashSet<Bin> {
+    let there = folders.iter().filter_map(own_identity).map(|spec| spec.owner);
+    let kept = table
+        .seats
         .iter()
-        .filter_map(|folder| Some((own_identity(folder)?.owner, Vec::new())))
-        .collect();
+        .filter(|(bin, seat)| seat.owner == Some(**bin) && seat.serves())
+        .map(|(bin, _)| *bin);
+    there.chain(kept).collect()
+}
+
+/// The BINs that act with each identity.
+pub(super) fn users<K>(table: &Table<K>) -> HashMap<Bin, Vec<Bin>> {
+    let mut users: HashMap<Bin, Vec<Bin>> = HashMap::new();
     for (bin, seat) in &table.seats {
         if let Some(owner) = seat.owner.filter(|_| seat.serves()) {
-            owners.entry(owner).or_default().push(*bin);
+            users.entry(owner).or_default().push(*bin);
         }
     }
-    owners
+    users
 }
 
 fn merchant<K>(

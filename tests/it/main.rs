@@ -29,6 +29,8 @@ mod identity_robust;
 mod kit;
 mod outcomes;
 mod proxies;
+mod rotation_kit;
+mod rotation_publish;
 mod routing;
 mod sandbox_caller;
 mod sandbox_endpoints;
