@@ -96,7 +96,7 @@ impl App {
             Arc::new(move || config::scan(&config, &environment)),
             canary,
         );
-        rotation.rescan().await;
+        rotation.started().await;
         rotation
     }
 

@@ -17,9 +17,8 @@ pub(super) fn folders_of(certs_dir: &Path, folders: &[MerchantFolder]) -> BTreeS
     let mut trail = Trail::default();
     trail.follow_folder(certs_dir);
     for folder in folders.iter().filter(|folder| folder.bin.is_some()) {
-        trail.follow_folder(&folder.folder);
-        let Ok(spec) = &folder.merchant else { continue };
         trail.follow(&folder.folder.join("merchant.toml"));
+        let Ok(spec) = &folder.merchant else { continue };
         let IdentitySource::Own(own) = &spec.identity else {
             continue;
         };
@@ -50,12 +49,9 @@ struct Trail {
 }
 
 impl Trail {
-    /// Wants a folder itself, and every link that leads to it.
+    /// Wants a folder itself, and the folders of the links on the way to it.
     fn follow_folder(&mut self, folder: &Path) {
-        self.follow(&folder.join("."));
-        if let Ok(real) = fs::canonicalize(folder) {
-            self.folders.insert(real);
-        }
+        self.follow(&folder.join("any entry"));
     }
 
     /// Wants the folder that a file really lies in, and the folders of the links on the way.
@@ -130,7 +126,9 @@ mod tests {
             .map(|name| root.join(name))
             .into();
         assert_eq!(trail(&root.join("certs/certificate.cer")), expected);
-        assert_eq!(trail(&root.join("certs/absent")), [root.join("certs")].into());
+        let mut only = Trail::default();
+        only.follow_folder(&root.join("certs"));
+        assert_eq!(only.folders, [root.join("certs")].into());
     }
 
     #[test]

@@ -85,7 +85,8 @@ impl Rotation {
         let desk = Arc::new(Desk {
             changed: Arc::default(),
             asked: Notify::new(),
-            asks: AtomicU64::new(0),
+            // the first rescan is asked for by the start
+            asks: AtomicU64::new(1),
             done: watch::Sender::new(0),
             state: watch::Sender::new(state),
         });
@@ -102,6 +103,11 @@ impl Rotation {
             hangup: std::sync::Mutex::new(None),
             desk,
         }
+    }
+
+    /// Waits for the first rescan.
+    pub async fn started(&self) {
+        self.desk.done(1).await;
     }
 
     /// Asks for a rescan without waiting for it.
@@ -168,6 +174,18 @@ impl Desk {
         self.asked.notify_one();
         number
     }
+
+    async fn done(&self, number: u64) {
+        // the task ends only with the handle, and this one is held
+        let _ = self.done.subscribe().wait_for(|done| *done >= number).await;
+    }
+
+    /// Waits until more rescans are asked for than are done.
+    async fn asked(&self) {
+        while self.asks.load(Ordering::Acquire) <= *self.done.borrow() {
+            self.asked.notified().await;
+        }
+    }
 }
 
 /// The task's own side.
@@ -203,7 +221,7 @@ impl<K: Send + Sync + 'static> Keeper<K> {
     /// Waits for something to do: time, a request, or a change and the quiet after it.
     async fn wait(&self, due: Instant) -> Occasion {
         tokio::select! {
-            () = self.desk.asked.notified() => return Occasion::Due,
+            () = self.desk.asked() => return Occasion::Due,
             () = sleep_until(due) => return Occasion::Due,
             () = self.desk.changed.notified() => {}
         }
@@ -211,7 +229,7 @@ impl<K: Send + Sync + 'static> Keeper<K> {
         loop {
             let quiet = (Instant::now() + QUIET).min(latest);
             tokio::select! {
-                () = self.desk.asked.notified() => return Occasion::Due,
+                () = self.desk.asked() => return Occasion::Due,
                 more = timeout_at(quiet, self.desk.changed.notified()) => {
                     if more.is_err() || Instant::now() >= latest {
                         return Occasion::Noticed;
