@@ -8,11 +8,11 @@
 //!
 //! # The first call
 //!
-//! With the feature `sandbox` the simulated Kaspi can stand in for the bank. Apart from its three lines
+//! With the feature `sandbox` the simulated Kaspi stands in for the bank. Apart from its three lines
 //! this is what a backend does:
 //!
-#![cfg_attr(feature = "sandbox", doc = "```")]
-#![cfg_attr(not(feature = "sandbox"), doc = "```ignore")]
+#![cfg_attr(all(feature = "journal", feature = "sandbox"), doc = "```")]
+#![cfg_attr(not(all(feature = "journal", feature = "sandbox")), doc = "```ignore")]
 //! # tokio::runtime::Runtime::new()?.block_on(async {
 //! use kaspi_direct::app::App;
 //! use kaspi_direct::config::Environment;
@@ -68,7 +68,78 @@
 //! - `Unknown`: it may have happened. Nothing in this library sends it again, and neither should you:
 //!   look first.
 //!
-//! A call whose future is dropped goes on: operations of `payments` run on tasks of their own.
+//! A call whose future is dropped goes on: operations of `payments` run on tasks of their own. What
+//! becomes of each kind of failure stands in `docs/outcomes.md`. Here the bank makes the invoice and the
+//! answer is lost:
+//!
+#![cfg_attr(all(feature = "journal", feature = "sandbox"), doc = "```")]
+#![cfg_attr(not(all(feature = "journal", feature = "sandbox")), doc = "```ignore")]
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! # use kaspi_direct::app::App;
+//! # use kaspi_direct::config::Environment;
+//! # use kaspi_direct::payments::NewPayment;
+//! # use kaspi_direct::sandbox::{Options, Sandbox, layout};
+//! # let folder = tempfile::tempdir()?;
+//! # layout::init(folder.path(), &layout::Init::default())?;
+//! # let sandbox = Sandbox::start(Options::from_dir(folder.path())?).await?;
+//! # let app = App::open(&folder.path().join("kaspi.toml"), &Environment::of_process())?;
+//! # let order = NewPayment {
+//! #     bin: None,
+//! #     trade_point: None,
+//! #     phone: "+7 700 000 00 00".parse()?,
+//! #     amount: "1500".parse()?,
+//! #     message: "Order 17".to_owned(),
+//! # };
+//! use kaspi_direct::base::{Delivery, Explain};
+//! use kaspi_direct::sandbox::{Fault, FaultKind};
+//!
+//! sandbox.arm(Fault::new(FaultKind::ResetAfterCommit).on("/r3/v01/remote/create")).await;
+//! let error = app.payments().create(order).await.unwrap_err();
+//! assert_eq!(error.delivery(), Some(Delivery::Unknown));
+//! assert_eq!(sandbox.payments().len(), 1); // asking again would have made a second one
+//! println!("{error}\n{}", error.hint().unwrap_or_default());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Until it is paid
+//!
+//! QR and link payments are watched at the interval, and until the time-outs, that Kaspi's answer names.
+//! Phone invoices must not be polled: ask `Payments::status` when there is
+//! a reason to, and it takes care not to ask Kaspi too often.
+//!
+#![cfg_attr(all(feature = "journal", feature = "sandbox"), doc = "```")]
+#![cfg_attr(not(all(feature = "journal", feature = "sandbox")), doc = "```ignore")]
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! # use kaspi_direct::app::App;
+//! # use kaspi_direct::config::Environment;
+//! # use kaspi_direct::sandbox::{CustomerStep, Options, Sandbox, layout};
+//! # let folder = tempfile::tempdir()?;
+//! # layout::init(folder.path(), &layout::Init::default())?;
+//! # let sandbox = Sandbox::start(Options::from_dir(folder.path())?).await?;
+//! # let app = App::open(&folder.path().join("kaspi.toml"), &Environment::of_process())?;
+//! use kaspi_direct::payments::{NewPurchase, Pace, WatchEnd, WatchEvent};
+//!
+//! let purchase = NewPurchase { bin: None, trade_point: None, amount: "990".parse()?, external_id: None };
+//! let created = app.payments().create_qr(purchase).await?;
+//! println!("show this as a QR code: {}", created.qr.qr_token);
+//! # sandbox.customer(created.qr.payment_id.get(), CustomerStep::Pay)?;
+//!
+//! let pace = Pace::Polled(created.qr.timing);
+//! let mut watch =
+//!     app.payments().watch(Some(created.bin), created.qr.payment_id, pace, created.qr.expire_date.as_ref())?;
+//! while let Some(event) = watch.next().await {
+//!     match event {
+//!         WatchEvent::Changed(status) => println!("{}", status.status),
+//!         WatchEvent::Ended(WatchEnd::Final(word)) => assert_eq!(word.as_str(), "Processed"),
+//!         other => println!("{other:?}"),
+//!     }
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
 //! # Features
 //!
@@ -79,6 +150,7 @@
 //! | `cli` | yes | the program `kaspi` and the room `cli`, with clap; brings `journal` |
 //! | `journal` | yes | the room `payments`: payments as operations |
 //! | `sandbox` | yes | the simulated Kaspi with its test certificates, with rcgen |
+//! | `gateway`, `postgres` | yes | names kept for later parts; they bring `journal` and nothing else yet |
 //!
 //! With `default-features = false` you get configuration, identities, registry, transport and the typed
 //! calls of [`api`], without clap and rcgen. Calls that move money then ask for a [`api::MoneyPermit`],

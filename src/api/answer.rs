@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use super::json;
 use crate::base::Balance;
 use crate::transport::Reply;
 
@@ -20,7 +21,7 @@ pub enum AnswerFault {
     Html,
     /// The body is a web page by which a server in front of the application refuses our certificate.
     CertificatePage,
-    /// The body is no JSON, or only the beginning of it.
+    /// The body is no JSON, or only the beginning of it, or JSON that names a field twice.
     NotJson,
     /// JSON, but not Kaspi's envelope.
     NotAnEnvelope,
@@ -45,7 +46,7 @@ impl fmt::Display for AnswerFault {
             Self::Empty => f.write_str("an empty body"),
             Self::Html => f.write_str("a web page instead of JSON"),
             Self::CertificatePage => f.write_str("a web page that refuses our certificate"),
-            Self::NotJson => f.write_str("broken or cut-off JSON"),
+            Self::NotJson => f.write_str("JSON that is broken, cut off or says a thing twice"),
             Self::NotAnEnvelope => f.write_str("JSON without `StatusCode`"),
             Self::Contradiction => f.write_str("`StatusCode` 0 under an HTTP error"),
             Self::Field(FieldFault { name, found }) => write!(f, "{found} where `{name}` should be"),
@@ -73,7 +74,7 @@ pub(super) fn read(reply: &Reply) -> Result<Answer, AnswerFault> {
         Some(b'<') => return Err(AnswerFault::Html),
         Some(_) => {}
     }
-    let value: Value = serde_json::from_slice(body).map_err(|_| AnswerFault::NotJson)?;
+    let value = json::read(body).map_err(|_| AnswerFault::NotJson)?;
     let mut envelope = Fields::of(value).map_err(|_| AnswerFault::NotAnEnvelope)?;
     let code = envelope
         .integer("StatusCode")

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::Error;
 use super::answer::AnswerFault;
-use super::session::ApiSettings;
+use super::settings::ApiSettings;
 use crate::base::{Amount, Bin, DeviceToken, TradePointId};
 use crate::transport::Channel;
 

@@ -16,20 +16,12 @@ use super::qr::{CreateLink, CreateQr, LinkCreated, QrCreated};
 use super::refunds::{DetailsOf, PaymentDetails, RefundDone, RefundPayment};
 use super::remote::{CancelRemotePayment, CreateRemotePayment, RemotePaymentCanceled, RemotePaymentCreated};
 use super::repeat::{Attempt, Next, jittered, next};
-use super::status::{PaymentStatus, StatusOf, StatusVersion};
+use super::settings::ApiSettings;
+use super::status::{PaymentStatus, StatusOf};
 use super::trade_points::{Ping, TradePointInfo, TradePoints};
 use super::{Effect, Error, MoneyPermit};
-use crate::base::{Bin, OperationId, PaymentId, PhoneFormat, PhoneNumber, TradePointId};
+use crate::base::{Bin, OperationId, PaymentId, PhoneNumber, TradePointId};
 use crate::transport::{Channel, Request, Transport};
-
-/// How Kaspi is spoken to.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ApiSettings {
-    /// How phone numbers are written.
-    pub phone_format: PhoneFormat,
-    /// Which version of the status call is used.
-    pub status_version: StatusVersion,
-}
 
 /// The header that a call's repeats do not share (official document, section 1.3).
 const REQUEST_ID: &str = "x-request-id";

@@ -8,17 +8,8 @@ use serde_json::Value;
 use super::Error;
 use super::answer::{AnswerFault, Fields};
 use super::call::{Call, Caller, Effect, WireRequest};
+use super::settings::StatusVersion;
 use crate::base::{Balance, PaymentId};
-
-/// Version of the status call; the other calls have one version only.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum StatusVersion {
-    /// `Status` alone (official document v3.9).
-    V01,
-    /// With amount, product and shop (a later document, as quoted by integrators).
-    #[default]
-    V02,
-}
 
 /// How a payment stands.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,6 +8,7 @@ mod ids;
 mod money;
 mod phone;
 mod secret;
+mod shell;
 mod trade_point;
 
 pub use bin::{Bin, BinError};
@@ -18,4 +19,5 @@ pub use ids::{DeviceId, ExternalId, IdError, OperationId, PaymentId, ReturnOpera
 pub use money::{Amount, AmountError, Balance};
 pub use phone::{PhoneError, PhoneFormat, PhoneNumber};
 pub use secret::{DeviceToken, DeviceTokenError, Password, Secret};
+pub use shell::shell_word;
 pub use trade_point::TradePoint;

@@ -169,11 +169,10 @@ impl Report {
         {
             eprintln!("  {message}");
         }
-        if self.verbose > 0 && error.source().is_some() {
-            eprintln!(
-                "  because: {}",
-                error.source().map(chain_text).unwrap_or_default()
-            );
+        if self.verbose > 0
+            && let Some(causes) = chain_text(error).strip_prefix(&format!("{error}: "))
+        {
+            eprintln!("  because: {causes}");
         }
         if let Some(hint) = error.hint() {
             eprintln!("  {} {hint}", paint.hint("hint:"));

@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::args::Sandbox as Command;
 use super::failure::Failure;
 use super::report::Report;
-use crate::base::{Bin, Explain, Fault};
+use crate::base::{Bin, Explain, Fault, shell_word};
 use crate::sandbox::{ClientAuth, Options, Sandbox, SandboxError, layout};
 
 pub(super) async fn run(command: Command, bins: &[Bin], report: &Report) -> Result<(), Failure> {
@@ -43,8 +43,8 @@ fn init(dir: &Path, bins: &[Bin], ca: Option<PathBuf>, report: &Report) -> Resul
                 "{} {}\n\nnext: kaspi sandbox run --dir {}\nthen: kaspi --config {} merchants list",
                 paint.good("written"),
                 dir.display(),
-                dir.display(),
-                config.display(),
+                shell_word(dir),
+                shell_word(&config),
             )
         },
         &json!({ "dir": dir, "config": config }),

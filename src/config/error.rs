@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Setting;
-use crate::base::{Bin, BinError, Explain, Fault};
+use crate::base::{Bin, BinError, Explain, Fault, shell_word};
 
 /// Why a configuration, or one merchant's folder, cannot be used.
 ///
@@ -36,7 +36,7 @@ pub enum ConfigError {
         reason: String,
     },
     /// A file or folder cannot be read.
-    #[error("cannot read {}{}", .file.display(), named_by(.setting.as_ref()))]
+    #[error("cannot read {}{}: {source}", .file.display(), named_by(.setting.as_ref()))]
     Unreadable {
         /// The file or folder.
         file: PathBuf,
@@ -147,7 +147,7 @@ pub enum ConfigError {
         other: String,
     },
     /// A sub-folder of `certs_dir` whose name is no BIN.
-    #[error("the folder {} is named after no BIN", .folder.display())]
+    #[error("the folder {} is named after no BIN: {source}", .folder.display())]
     FolderName {
         /// The folder.
         folder: PathBuf,
@@ -261,7 +261,7 @@ impl Explain for ConfigError {
             Self::NamedConfigMissing { named_by, .. } => Some(format!("correct {named_by}")),
             Self::NotTrusted { file, .. } => Some(format!(
                 "make it yours alone (`chmod go-w`), or, if you trust it, say so with `--config {}`",
-                file.display()
+                shell_word(file)
             )),
             Self::Unreadable { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 Some("let the user that runs this program read it".to_owned())

@@ -5,6 +5,8 @@ use std::path::Path;
 use rustls::pki_types::CertificateDer;
 use time::OffsetDateTime;
 
+use crate::base::shell_word;
+
 use super::facts::{self, Read};
 use super::finding::Finding;
 use super::{Facts, IdentityError};
@@ -192,7 +194,7 @@ pub(super) fn mode(path: &Path, mode: Option<u32>, warnings: &mut Vec<Finding>) 
                 "private key `{}` has mode {mode:04o}, where 0640 is the widest that keeps it private",
                 path.display()
             ),
-            format!("`chmod 600 {}`", path.display()),
+            format!("`chmod 600 {}`", shell_word(path)),
         ));
     }
 }

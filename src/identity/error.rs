@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::base::{Explain, Fault};
+use crate::base::{Explain, Fault, shell_word};
 
 /// Why files did not become an identity. Names the file; never holds a password or a key.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +21,7 @@ pub enum IdentityError {
         role: &'static str,
     },
     /// The operating system refused.
-    #[error("`{}` cannot be read", path.display())]
+    #[error("`{}` cannot be read: {source}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -357,10 +357,7 @@ impl Explain for IdentityError {
     }
 
     fn hint(&self) -> Option<String> {
-        let shown = self
-            .path()
-            .map(|path| path.display().to_string())
-            .unwrap_or_default();
+        let shown = self.path().map(shell_word).unwrap_or_default();
         let hint = match self {
             Self::Missing { role, .. } => match *role {
                 "extra_ca_file" => "put the file there, or correct `extra_ca_file` in `kaspi.toml`".to_owned(),
@@ -406,7 +403,7 @@ impl Explain for IdentityError {
             Self::KeyMismatch { certificate, .. } => format!(
                 "use the key that the certificate was requested with; compare \
                  `openssl x509 -in {} -noout -pubkey` and `openssl pkey -in {shown} -pubout`",
-                certificate.display()
+                shell_word(certificate)
             ),
             Self::Expired { .. } => "ask the bank for a new certificate and install it".to_owned(),
             Self::NotYetValid { .. } => "check this machine's clock, then the certificate's dates".to_owned(),

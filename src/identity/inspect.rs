@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use crate::base::shell_word;
 use crate::config::PasswordSource;
 
 use super::facts::{self, Facts};
@@ -74,6 +75,9 @@ pub fn inspect(
     };
     match material::form_of(bytes, path)? {
         Form::Pem => {
+            if let Some(archive) = material::pkcs12_block(bytes, path)? {
+                return viewer.pkcs12(&archive);
+            }
             let blocks = pem::blocks(bytes, path)?;
             let places = 1..;
             blocks
@@ -168,7 +172,7 @@ impl Viewer<'_> {
 
     fn other(&self, form: Form) -> Inspected {
         Inspected {
-            hint: form.conversion(&self.path.display().to_string()),
+            hint: form.conversion(&shell_word(self.path)),
             ..self.bare(form)
         }
     }

@@ -116,8 +116,11 @@ impl Draft {
         let contents = self.read(path, "identity file")?;
         check::mode(path, contents.mode, &mut self.warnings);
         match material::form_of(&contents.bytes, path)? {
-            Form::Pkcs12 => self.pkcs12(spec, &contents, path, now),
+            Form::Pkcs12 => self.pkcs12(spec, &contents.bytes, path, now),
             Form::Pem | Form::Certificate => {
+                if let Some(archive) = material::pkcs12_block(&contents.bytes, path)? {
+                    return self.pkcs12(spec, &archive, path, now);
+                }
                 let parsed = self.parse(material::certificates(&contents.bytes, path), path);
                 let key = open_key(&contents, path, &keyring(spec));
                 self.combine(spec, parsed, key, Order::Given, (path, path), now)
@@ -137,11 +140,11 @@ impl Draft {
     fn pkcs12(
         &mut self,
         spec: &IdentitySpec,
-        contents: &Contents,
+        bytes: &[u8],
         path: &Path,
         now: OffsetDateTime,
     ) -> Result<Identity, IdentityError> {
-        let (archive, origin) = pkcs12::open(&contents.bytes, path, &keyring(spec))?;
+        let (archive, origin) = pkcs12::open(bytes, path, &keyring(spec))?;
         let certificates = match archive.certificates {
             none if none.is_empty() => Err(IdentityError::NoCertificate {
                 path: path.to_owned(),

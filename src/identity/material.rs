@@ -5,6 +5,7 @@ use std::path::Path;
 use rustls::pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
+use crate::base::shell_word;
 use crate::config::PasswordOrigin;
 
 use super::key::PlainKey;
@@ -42,6 +43,21 @@ pub(super) fn certificates(bytes: &[u8], path: &Path) -> Result<Vec<CertificateD
             found: form.name().to_owned(),
         }),
         form => Err(wrong_form(form, CERTIFICATE, path)),
+    }
+}
+
+/// PKCS#12 that GnuTLS has written as PEM, which is then the only block.
+pub(super) fn pkcs12_block(bytes: &[u8], path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, IdentityError> {
+    if form_of(bytes, path)? != Form::Pem {
+        return Ok(None);
+    }
+    let mut blocks = pem::blocks(bytes, path)?;
+    match (blocks.pop(), blocks.is_empty()) {
+        (Some(block), true) if block.form() == Form::Pkcs12 => {
+            check_block(&block, path)?;
+            Ok(Some(block.der))
+        }
+        _ => Ok(None),
     }
 }
 
@@ -211,7 +227,7 @@ fn read_dek(header: &str, path: &Path) -> Result<DekInfo, IdentityError> {
 fn unsupported(scheme: String, path: &Path) -> IdentityError {
     let advice = format!(
         "encrypt it anew: `openssl pkey -provider legacy -provider default -in {} -aes256 -out new.key`",
-        path.display()
+        shell_word(path)
     );
     IdentityError::UnsupportedEncryption {
         path: path.to_owned(),
@@ -220,13 +236,17 @@ fn unsupported(scheme: String, path: &Path) -> IdentityError {
     }
 }
 
+/// For a whole file, which is DER where it could be that or PEM; see [`explain_absence`] for PEM.
 pub(super) fn wrong_form(form: Form, wanted: &'static str, path: &Path) -> IdentityError {
-    let shown = path.display().to_string();
+    let shown = shell_word(path);
     let advice = match form {
         Form::Pkcs12 => Some(format!(
             "name it as the whole identity (`identity.p12`), or take it apart: \
              `openssl pkcs12 -in {shown} -clcerts -nokeys -out certificate.cer` \
              and `openssl pkcs12 -in {shown} -nocerts -out private.key`"
+        )),
+        Form::Pkcs7 => Some(format!(
+            "take the certificates out: `openssl pkcs7 -inform DER -in {shown} -print_certs -out new.cer`"
         )),
         form => form.conversion(&shown),
     };
@@ -258,7 +278,12 @@ fn explain_absence(blocks: &[Block], wanted: &'static str, path: &Path) -> Optio
         .iter()
         .map(Block::form)
         .find(|form| !form.is_private_key() && *form != Form::Certificate && *form != Form::Unknown)?;
-    Some(wrong_form(telling, wanted, path))
+    Some(IdentityError::WrongForm {
+        path: path.to_owned(),
+        wanted,
+        found: format!("{} in PEM", telling.name()),
+        advice: telling.conversion(&shell_word(path)),
+    })
 }
 
 fn listed(blocks: &[Block]) -> String {

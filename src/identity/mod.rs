@@ -1,7 +1,7 @@
 //! Identities: certificate chain, private key, and what can be said about them.
 //!
-//! [`load`] turns the files that the configuration names into an [`Identity`], or into an error that
-//! names the file and says what to do. [`examine`] does the same and keeps all findings; [`inspect`]
+//! [`load()`] turns the files that the configuration names into an [`Identity`], or into an error that
+//! names the file and says what to do. [`examine`] does the same and keeps all findings; [`inspect()`]
 //! looks at any single file. [`trust_roots`] reads whom to believe on the other side.
 //!
 //! What is in a file is told by its content. Certificates: PEM or DER. Keys: PKCS#8, PKCS#1, SEC1,
@@ -47,7 +47,7 @@ pub use sniff::Form;
 pub use stamp::{Stamp, stamp};
 pub use trust::{TrustRoots, trust_roots};
 
-/// A certificate with its chain, and the key that belongs to it. Checked: only [`load`] makes one.
+/// A certificate with its chain, and the key that belongs to it. Checked: only [`load()`] makes one.
 ///
 /// ```no_run
 /// use kaspi_direct::base::SystemClock;

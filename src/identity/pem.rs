@@ -51,12 +51,18 @@ pub(super) fn blocks(bytes: &[u8], path: &Path) -> Result<Vec<Block>, IdentityEr
     let mut rest = lines.as_slice();
     while let Some(begin) = rest.iter().position(|line| line.starts_with(BEGIN)) {
         let (_, from_begin) = rest.split_at(begin);
-        let label = label(from_begin.first().copied().unwrap_or_default(), BEGIN);
+        let opening = from_begin.first().copied().unwrap_or_default();
+        let label = label(opening, BEGIN);
         let broken = |reason: String| IdentityError::BrokenPem {
             path: path.to_owned(),
             label: label.clone(),
             reason,
         };
+        if goes_on(opening) {
+            return Err(broken(
+                "goes on in its `-----BEGIN` line: the line breaks are lost".to_owned(),
+            ));
+        }
         let end = from_begin
             .iter()
             .skip(1)
@@ -78,6 +84,15 @@ pub(super) fn blocks(bytes: &[u8], path: &Path) -> Result<Vec<Block>, IdentityEr
         let (section, after) = from_begin.split_at(end + 1);
         blocks.push(decode(&label, section).map_err(broken)?);
         rest = after;
+    }
+    if blocks.is_empty()
+        && let Some(line) = lines.iter().find_map(|line| from(line, BEGIN))
+    {
+        return Err(IdentityError::BrokenPem {
+            path: path.to_owned(),
+            label: label(line, BEGIN),
+            reason: "does not stand at the start of its line".to_owned(),
+        });
     }
     let extra: usize = rest.iter().map(|line| line.len()).sum();
     if rest.iter().any(|line| line.iter().any(|byte| is_binary(*byte))) {
@@ -157,14 +172,34 @@ fn lines(bytes: &[u8]) -> Vec<&[u8]> {
         .collect()
 }
 
+/// Whether a line has something after the dashes that close its label.
+fn goes_on(line: &[u8]) -> bool {
+    let label = line.strip_prefix(BEGIN).unwrap_or(line);
+    dashes(label).is_some_and(|dashes| dashes + DASHES.len() < label.len())
+}
+
+fn dashes(text: &[u8]) -> Option<usize> {
+    text.windows(DASHES.len()).position(|part| part == DASHES)
+}
+
+/// What stands between the prefix and the dashes. Never what comes after them: where line breaks are
+/// lost that is the key itself, and the label is shown in errors.
 fn label(line: &[u8], prefix: &[u8]) -> String {
     let label = line.strip_prefix(prefix).unwrap_or(line);
-    let label = label.strip_suffix(DASHES).unwrap_or(label);
-    let label = String::from_utf8_lossy(label.get(..label.len().min(40)).unwrap_or(label));
+    let label = match dashes(label).and_then(|dashes| label.get(..dashes)) {
+        Some(label) if label.len() <= 40 => String::from_utf8_lossy(label),
+        _ => "without a label".into(),
+    };
     label
         .chars()
         .filter(|character| !character.is_control())
         .collect()
+}
+
+/// The part of a line that starts with `wanted`.
+fn from<'a>(line: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
+    let start = line.windows(wanted.len()).position(|part| part == wanted)?;
+    line.get(start..)
 }
 
 fn by_label(label: &str) -> Form {
@@ -181,4 +216,56 @@ fn by_label(label: &str) -> Form {
 
 fn is_binary(byte: u8) -> bool {
     byte == 0x7f || byte < 0x20 && byte != b'\t'
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(text: &str) -> String {
+        blocks(text.as_bytes(), Path::new("f"))
+            .map(|blocks| blocks.len())
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn lost_line_breaks_are_told_without_the_key() {
+        // A key with its line breaks lost, as environment variables and YAML leave it.
+        for separator in [" ", "\\n", "", "\\r\\n"] {
+            let text = [
+                "-----BEGIN EC PRIVATE KEY-----",
+                "c2VjcmV0",
+                "-----END EC PRIVATE KEY-----",
+            ];
+            assert_eq!(
+                refusal(&text.join(separator)),
+                "`f`: PEM block `EC PRIVATE KEY` goes on in its `-----BEGIN` line: the line breaks are lost",
+                "{separator:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn no_label_is_made_of_what_is_none() {
+        let base64 = "c2VjcmV0".repeat(10);
+        assert_eq!(
+            refusal(&format!("-----BEGIN {base64}\n{base64}")),
+            "`f`: PEM block `without a label` has no whole `-----END` line: the file is cut off"
+        );
+        assert_eq!(
+            refusal(&format!(
+                "-----BEGIN PRIVATE KEY-----\n{base64}\n-----END {base64}-----"
+            )),
+            "`f`: PEM block `PRIVATE KEY` is closed by `without a label`"
+        );
+    }
+
+    #[test]
+    fn quotes_round_the_text_are_told() {
+        assert_eq!(
+            refusal("\"-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\""),
+            "`f`: PEM block `PRIVATE KEY` does not stand at the start of its line"
+        );
+    }
 }

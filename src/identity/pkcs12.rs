@@ -12,6 +12,7 @@ use pkcs8::der::{Decode, Tag, Tagged};
 use rustls::pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
+use crate::base::shell_word;
 use crate::config::PasswordOrigin;
 
 use super::kdf::{self, Excess};
@@ -225,19 +226,26 @@ fn malformed(what: &str) -> SchemeError {
 }
 
 fn refusal(error: SchemeError, path: &Path) -> IdentityError {
-    let path = path.to_owned();
     match error {
         SchemeError::Unsupported(scheme) => {
-            let shown = path.display();
+            let shown = shell_word(path);
             let advice = format!(
                 "write it anew: `openssl pkcs12 -in {shown} -legacy -nodes -out all.pem`, \
                  then `openssl pkcs12 -export -in all.pem -out identity.p12`"
             );
-            IdentityError::UnsupportedEncryption { path, scheme, advice }
+            IdentityError::UnsupportedEncryption {
+                path: path.to_owned(),
+                scheme,
+                advice,
+            }
         }
-        SchemeError::TooCostly(Excess { asked, limit }) => IdentityError::TooCostly { path, asked, limit },
+        SchemeError::TooCostly(Excess { asked, limit }) => IdentityError::TooCostly {
+            path: path.to_owned(),
+            asked,
+            limit,
+        },
         SchemeError::Malformed(reason) => IdentityError::Malformed {
-            path,
+            path: path.to_owned(),
             what: "PKCS#12".to_owned(),
             reason,
         },

@@ -96,7 +96,7 @@ impl Form {
         }
     }
 
-    /// The command that makes something usable of `file`, where there is one.
+    /// The command that makes something usable of `file`, where there is one; `file` as a shell's word.
     #[must_use]
     pub fn conversion(self, file: &str) -> Option<String> {
         let hint = match self {
@@ -118,8 +118,8 @@ impl Form {
                  then `ssh-keygen -p -m PKCS8 -f new.key`"
             ),
             Self::Pkcs7 => format!(
-                "take the certificates out: `openssl pkcs7 -in {file} -print_certs -out certificate.cer` \
-                 (with `-inform DER` if it is DER)"
+                "take the certificates out: `openssl pkcs7 -in {file} -print_certs -out new.cer` \
+                 (with `-inform DER` if it is not PEM)"
             ),
             Self::Jks => format!(
                 "convert it: `keytool -importkeystore -srckeystore {file} -destkeystore identity.p12 -deststoretype PKCS12`"
@@ -127,12 +127,14 @@ impl Form {
             Self::EcParameters => {
                 "the key itself is missing; `openssl ecparam -genkey` writes both".to_owned()
             }
-            Self::TrustedCertificate => format!("convert it: `openssl x509 -in {file} -out certificate.cer`"),
+            Self::TrustedCertificate => format!("convert it: `openssl x509 -in {file} -out new.cer`"),
             Self::Ber => format!(
                 "write it anew as DER: `openssl pkcs12 -in {file} -nodes -out all.pem`, \
                  then `openssl pkcs12 -export -in all.pem -out identity.p12`"
             ),
-            Self::BareBase64 => format!("decode it: `openssl base64 -d -A -in {file} -out decoded.der`"),
+            Self::BareBase64 => {
+                format!("decode it: `tr -d '\\r\\n' < {file} | openssl base64 -d -A -out decoded.der`")
+            }
             Self::Utf16 => format!("convert it: `iconv -f UTF-16 -t UTF-8 {file} > converted.pem`"),
             Self::Html => "download it again; a page came in its place".to_owned(),
             Self::Unknown => format!("see what it is: `file {file}`"),

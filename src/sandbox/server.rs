@@ -9,7 +9,7 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::service::service_fn;
-use hyper::{Response, StatusCode};
+use hyper::{Method, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use rustls::HandshakeKind;
@@ -310,6 +310,8 @@ fn shaped(kind: Option<FaultKind>, answer: &Answer, request: &Request) -> Respon
             let half = whole.slice(..whole.len() / 2);
             write(answer, Some(half))
         }
+        // HTTP/2 has no layer below that would leave the body of an answer to HEAD out.
+        _ if request.method == Method::HEAD => write(answer, Some(Bytes::new())),
         _ => write(answer, None),
     };
     if response.status() == StatusCode::METHOD_NOT_ALLOWED

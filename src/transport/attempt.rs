@@ -19,16 +19,11 @@ use super::error::{Error, Failure, Phase};
 use super::pool::Pool;
 use super::{MAX_ANSWER_BYTES, Reply, Request, classify};
 use crate::base::Delivery;
+use crate::config::Timeouts;
 
 /// How long a request is still waited for once its connection has ended with an alert: hyper usually
 /// reports the alert at once, and then nothing is gained by being quicker.
 const AFTER_ALERT: Duration = Duration::from_millis(250);
-
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
-    pub(super) first_byte: Duration,
-    pub(super) total: Duration,
-}
 
 pub(super) async fn send(pool: &Pool, request: Request) -> Result<Reply, Error> {
     let started = Instant::now();
@@ -132,13 +127,15 @@ enum Ended {
     TimedOut,
 }
 
-fn given_up(state: Option<Arc<ConnectionState>>, limits: Limits, target: &str) -> Error {
+fn given_up(state: Option<Arc<ConnectionState>>, limits: Timeouts, target: &str) -> Error {
     let facts = state.as_ref().map(|state| state.facts.clone());
-    let alert = state
-        .as_ref()
-        .and_then(|state| state.alert())
-        .filter(|alert| alert.is_about_our_certificate());
-    if let (Some(alert), Some(state)) = (alert, &state) {
+    if let Some((state, alert)) = state.as_ref().and_then(|state| Some((state, state.alert()?))) {
+        if !alert.is_about_our_certificate() {
+            let message = format!("`{target}` ended the connection with the TLS alert {alert}");
+            return Error::new(Failure::Closed, Delivery::Unknown, message)
+                .with_alert(Some(alert))
+                .on(facts);
+        }
         let delivery = if state.has_answered() {
             Delivery::Unknown
         } else {

@@ -1,9 +1,10 @@
 //! From hyper's errors to ours: what happened, and whether Kaspi can have got the request.
 //!
-//! The rules for `NotSent`: the request was never given a connection; or hyper never started it; or an
-//! alert about our certificate ended a connection that had carried no answer yet. On TLS 1.3 that alert
-//! comes after the handshake seems done, and stands deep in the chain of causes, inside nested
-//! `io::Error`s that `source()` alone passes over. Everything else is `Unknown`.
+//! The rules for `NotSent`: the request was never given a connection; or hyper never started it; or the
+//! connection turned out to be closed before a byte of it was taken for writing; or an alert about our
+//! certificate ended a connection that had carried no answer yet. On TLS 1.3 that alert comes after the
+//! handshake seems done, and stands deep in the chain of causes, inside nested `io::Error`s that
+//! `source()` alone passes over. Everything else is `Unknown`.
 
 use std::error::Error as StdError;
 use std::io;
@@ -67,7 +68,7 @@ pub(super) fn request(
     let facts = state.map(|state| state.facts.clone());
     let fresh = state.is_some_and(|state| !state.has_answered());
     // hyper-util tells the connection before it hands the request to it
-    let unstarted = state.is_none()
+    let unstarted = state.is_none_or(|state| state.died_at_door())
         || chain(&error).any(|cause| {
             cause
                 .downcast_ref::<hyper::Error>()

@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use tokio_rustls::client::TlsStream;
 
 use super::classify;
+use super::doorbell::Doorbell;
 use super::error::Alert;
 
 /// What is known about a connection.
@@ -51,6 +52,8 @@ pub enum TlsVersion {
 pub(super) struct ConnectionState {
     pub(super) facts: ConnectionFacts,
     answered: AtomicBool,
+    /// Whether a request waits at the door: none of it has been taken for writing.
+    at_door: AtomicBool,
     alert: Mutex<Option<Alert>>,
     alerted: Notify,
     refusals: Arc<Refusals>,
@@ -77,6 +80,13 @@ impl ConnectionState {
     /// Whether any byte of an answer has come, to this request or an earlier one.
     pub(super) fn has_answered(&self) -> bool {
         self.answered.load(Ordering::Acquire)
+    }
+
+    /// Whether the last request never got past the look at the door: none of it can have left.
+    ///
+    /// Asked of a connection that is dead. On a living one the write may follow at any moment.
+    pub(super) fn died_at_door(&self) -> bool {
+        self.at_door.load(Ordering::Acquire)
     }
 
     /// The alert that ended the connection, if one did.
@@ -115,6 +125,20 @@ pub(super) struct Connection {
     broken: Option<io::Error>,
     /// What was read while looking for that alert.
     read_ahead: BytesMut,
+    turn: Turn,
+    /// The look at the door before a request leaves on a connection that was used before.
+    doorbell: Doorbell,
+}
+
+/// Whose turn it is to speak, as far as HTTP/1.1 has turns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// A request is on its way, or none was made yet.
+    Asking,
+    /// A request has left whole.
+    Asked,
+    /// Of its answer something has come. What is written next begins another request.
+    Answering,
 }
 
 impl Connection {
@@ -134,22 +158,57 @@ impl Connection {
             http2: session.alpn_protocol() == Some(b"h2"),
         };
         let state = ConnectionState {
-            facts,
             answered: AtomicBool::new(false),
+            at_door: AtomicBool::new(false),
             alert: Mutex::new(None),
             alerted: Notify::new(),
             refusals,
+            facts,
         };
         Some(Self {
             tls,
             state: Arc::new(state),
             broken: None,
             read_ahead: BytesMut::new(),
+            turn: Turn::Asking,
+            doorbell: Doorbell::default(),
         })
     }
 
     pub(super) fn facts(&self) -> &ConnectionFacts {
         &self.state.facts
+    }
+
+    /// Takes a write: on a connection that was used before, not before a look whether the server has
+    /// closed it meanwhile. A request that leaves on a closed connection is one whose outcome is unknown.
+    fn write<N>(
+        &mut self,
+        cx: &mut Context<'_>,
+        write: impl FnOnce(Pin<&mut Tls>, &mut Context<'_>) -> Poll<io::Result<N>>,
+    ) -> Poll<io::Result<N>> {
+        if let Some(failed) = self.broken.take() {
+            return self.written(cx, Poll::Ready(Err(failed)));
+        }
+        if self.turn == Turn::Answering && !self.state.facts.http2 {
+            self.state.at_door.store(true, Ordering::Release);
+            match self.doorbell.ring(self.tls.get_ref().0.inner().inner(), cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(gone)) => return Poll::Ready(Err(gone)),
+                Poll::Pending => return Poll::Pending,
+            }
+            self.state.at_door.store(false, Ordering::Release);
+        }
+        self.turn = Turn::Asking;
+        let polled = write(Pin::new(&mut self.tls), cx);
+        self.written(cx, polled)
+    }
+
+    /// Takes note of bytes that came.
+    fn has_read(&mut self) {
+        self.state.answered.store(true, Ordering::Release);
+        if self.turn == Turn::Asked {
+            self.turn = Turn::Answering;
+        }
     }
 
     /// What a write came to. One that failed may have an alert waiting to be read: a server that refuses
@@ -211,13 +270,13 @@ impl AsyncRead for Connection {
         if !self.read_ahead.is_empty() {
             let fits = self.read_ahead.len().min(buffer.remaining());
             buffer.put_slice(&self.read_ahead.split_to(fits));
-            self.state.answered.store(true, Ordering::Release);
+            self.has_read();
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.tls).poll_read(cx, buffer);
         if buffer.filled().len() > before {
-            self.state.answered.store(true, Ordering::Release);
+            self.has_read();
         }
         if let Poll::Ready(Err(error)) = &polled {
             self.state.note(error);
@@ -228,11 +287,7 @@ impl AsyncRead for Connection {
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let polled = match self.broken.take() {
-            Some(failed) => Poll::Ready(Err(failed)),
-            None => Pin::new(&mut self.tls).poll_write(cx, bytes),
-        };
-        self.written(cx, polled)
+        self.write(cx, |tls, cx| tls.poll_write(cx, bytes))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -240,6 +295,9 @@ impl AsyncWrite for Connection {
             Some(failed) => Poll::Ready(Err(failed)),
             None => Pin::new(&mut self.tls).poll_flush(cx),
         };
+        if matches!(polled, Poll::Ready(Ok(()))) && self.turn == Turn::Asking {
+            self.turn = Turn::Asked;
+        }
         self.written(cx, polled)
     }
 
@@ -252,11 +310,7 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let polled = match self.broken.take() {
-            Some(failed) => Poll::Ready(Err(failed)),
-            None => Pin::new(&mut self.tls).poll_write_vectored(cx, buffers),
-        };
-        self.written(cx, polled)
+        self.write(cx, |tls, cx| tls.poll_write_vectored(cx, buffers))
     }
 
     fn is_write_vectored(&self) -> bool {

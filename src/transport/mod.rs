@@ -9,6 +9,7 @@ mod attempt;
 mod classify;
 mod connect;
 mod connection;
+mod doorbell;
 mod error;
 mod pool;
 mod proxy;
@@ -129,7 +130,9 @@ pub struct Channel {
 }
 
 /// A request, relative to the configured base address.
-#[derive(Clone, Debug)]
+///
+/// `Debug` shows neither query nor body: tokens and phone numbers stand there.
+#[derive(Clone)]
 pub struct Request {
     /// GET or POST.
     pub method: Method,
@@ -141,8 +144,21 @@ pub struct Request {
     pub body: Bytes,
 }
 
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path_and_query.split('?').next().unwrap_or_default();
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("path", &path)
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}
+
 /// An answer, whatever its status. Redirects are answers like any other: they are never followed.
-#[derive(Clone, Debug)]
+///
+/// `Debug` does not show the body: it may hold a token or a person's name.
+#[derive(Clone)]
 pub struct Reply {
     /// HTTP status code.
     pub status: u16,
@@ -152,6 +168,16 @@ pub struct Reply {
     pub body: Bytes,
     /// The connection that it came over.
     pub connection: Option<ConnectionFacts>,
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply")
+            .field("status", &self.status)
+            .field("body_bytes", &self.body.len())
+            .field("connection", &self.connection)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Channel {
@@ -219,6 +245,35 @@ impl Channel {
     ///
     /// No answer, or only part of one. [`Error::delivery`] tells whether Kaspi can have got the request.
     pub async fn send(&self, request: Request) -> Result<Reply, Error> {
-        self.pinned.generation.kit.send(request).await
+        attempt::send(&self.pinned.generation.kit, request).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_query_and_no_body() {
+        let request = Request {
+            method: Method::GET,
+            path_and_query: "/v01/remote/client-info?phoneNumber=77000000000&deviceToken=secret".to_owned(),
+            headers: HeaderMap::new(),
+            body: Bytes::from_static(b"secret"),
+        };
+        assert_eq!(
+            format!("{request:?}"),
+            r#"Request { method: GET, path: "/v01/remote/client-info", body_bytes: 6, .. }"#
+        );
+        let reply = Reply {
+            status: 200,
+            headers: HeaderMap::new(),
+            body: Bytes::from_static(b"secret"),
+            connection: None,
+        };
+        assert_eq!(
+            format!("{reply:?}"),
+            "Reply { status: 200, body_bytes: 6, connection: None, .. }"
+        );
     }
 }

@@ -10,12 +10,10 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
 
-use super::attempt::Limits;
 use super::connect::Connector;
 use super::connection::Refusals;
 use super::proxy::{ProxyError, Way};
-use super::{Error, Reply, Request};
-use crate::config::KaspiSettings;
+use crate::config::{KaspiSettings, Timeouts};
 
 /// Unused connections kept; more than any BIN has calls in flight.
 const MAX_IDLE: usize = 128;
@@ -24,7 +22,7 @@ const MAX_IDLE: usize = 128;
 pub struct Pool {
     pub(super) client: Client<Connector, Full<Bytes>>,
     pub(super) base_url: Uri,
-    pub(super) limits: Limits,
+    pub(super) limits: Timeouts,
     pub(super) refusals: Arc<Refusals>,
 }
 
@@ -51,15 +49,8 @@ impl Pool {
         Ok(Self {
             client,
             base_url: settings.base_url.clone(),
-            limits: Limits {
-                first_byte: limits.first_byte,
-                total: limits.total,
-            },
+            limits,
             refusals,
         })
-    }
-
-    pub(super) async fn send(&self, request: Request) -> Result<Reply, Error> {
-        super::attempt::send(self, request).await
     }
 }

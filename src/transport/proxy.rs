@@ -1,6 +1,7 @@
 //! The way to Kaspi's TCP port: straight, or through a proxy that sees only ciphertext.
 
 use std::error::Error;
+use std::fmt;
 use std::str;
 use std::time::Duration;
 
@@ -18,11 +19,22 @@ type BoxError = Box<dyn Error + Send + Sync>;
 type Tcp = HttpConnector<Resolver>;
 
 /// How a TCP connection to Kaspi is made. Proxy variables of the environment are not looked at.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) enum Way {
     Direct(Tcp),
     Connect(Tunnel<Tcp>),
     Socks(SocksV5<Tcp>),
+}
+
+/// The libraries' own `Debug` shows the proxy's password.
+impl fmt::Debug for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Direct(_) => "Direct",
+            Self::Connect(_) => "Connect(..)",
+            Self::Socks(_) => "Socks(..)",
+        })
+    }
 }
 
 /// A proxy setting that cannot be put into a request.

@@ -40,6 +40,18 @@ fn relative_links_lead_somewhere() {
 }
 
 #[test]
+fn every_page_stands_in_the_index() {
+    let index = super::page("docs/README.md");
+    for page in files(&root().join("docs"), ".md") {
+        let name = page.file_name().unwrap().to_str().unwrap();
+        assert!(
+            name == "README.md" || index.contains(&format!("({name})")),
+            "docs/README.md does not name `{name}`"
+        );
+    }
+}
+
+#[test]
 fn a_broken_link_is_found() {
     let page = root().join("README.md");
     assert!(leads_somewhere(&page, "docs/cli.md#exit-codes").is_ok());

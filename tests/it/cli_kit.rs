@@ -139,7 +139,19 @@ pub fn redacted(text: &str) -> String {
         result.push(character);
     }
     result.pop();
-    result
+    let mut parts = result.split("O=Sandbox ");
+    let mut whole = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        // each authority has a mark of its own in its name; the shops are called `Sandbox Shop`
+        let rest = if part.starts_with("Shop") {
+            part
+        } else {
+            &part[8..]
+        };
+        let mark = if part.starts_with("Shop") { "" } else { "MARK" };
+        whole.push_str(&format!("O=Sandbox {mark}{rest}"));
+    }
+    whole
 }
 
 fn told(word: &str) -> String {

@@ -386,3 +386,24 @@ fn facts_are_what_openssl_says() {
     assert_eq!(facts.extended_key_usage.as_deref().unwrap(), ["clientAuth"]);
     assert_eq!((facts.not_after - facts.not_before).whole_days(), 400);
 }
+
+/// `certtool --to-p12` writes PEM unless told otherwise.
+#[test]
+fn pkcs12_as_pem() {
+    if !has_openssl() {
+        return;
+    }
+    let folder = folder("EC -pkeyopt ec_paramgen_curve:P-256");
+    folder.openssl(
+        "pkcs12 -export -inkey base.pem -in certificate.cer -passout file:password -out identity.der",
+    );
+    folder.openssl("base64 -in identity.der -out identity.b64");
+    let text = String::from_utf8(folder.read("identity.b64")).unwrap();
+    let file = folder.write(
+        "identity.p12",
+        format!("-----BEGIN PKCS12-----\n{text}-----END PKCS12-----\n"),
+    );
+    let fingerprint = fingerprint(&folder);
+    let identity = load_today(&single(file, &[password_file(PASSWORD)]));
+    assert_is(identity, &fingerprint, true, "PKCS#12 in PEM");
+}

@@ -124,6 +124,26 @@ pub fn stranger() -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
     (made.cert.der().clone(), key.into())
 }
 
+/// Two authorities of one name with different keys: the first one's certificate as PEM, and a server
+/// certificate for `127.0.0.1` from the second.
+pub fn namesakes() -> (String, CertificateDer<'static>, PrivateKeyDer<'static>) {
+    let mut params = rcgen::CertificateParams::default();
+    params
+        .distinguished_name
+        .push(rcgen::DnType::CommonName, "one of two");
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let first = params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap();
+    let second = rcgen::Issuer::new(params, rcgen::KeyPair::generate().unwrap());
+    let key = rcgen::KeyPair::generate().unwrap();
+    let server = rcgen::CertificateParams::new(["127.0.0.1".to_owned()])
+        .unwrap()
+        .signed_by(&key, &second)
+        .unwrap();
+    let pem = pem::encode(&pem::Pem::new("CERTIFICATE", first.der().as_ref()));
+    let key = PrivatePkcs8KeyDer::from(key.serialize_der());
+    (pem, server.der().clone(), key.into())
+}
+
 pub fn bin(text: &str) -> Bin {
     text.parse().unwrap()
 }

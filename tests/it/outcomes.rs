@@ -84,6 +84,15 @@ fn table() -> Vec<Row> {
             Unknown,
             true,
         ),
+        row(
+            text(
+                200,
+                r#"{"StatusCode":0,"statusCode":-999,"Data":{"QrPaymentId":15,"Status":"Wait"}}"#,
+            ),
+            "broken_answer",
+            Unknown,
+            true,
+        ),
         row(text(200, "[]"), "foreign_answer", Unknown, false),
         row(
             text(200, r#"{"StatusCode":0}"#),
@@ -188,7 +197,8 @@ async fn fails_to_write(server: Server, app: App, setup: Setup, used_before: boo
     let seen = server.seen();
     let whole = usize::from(!matches!(row.act, Act::ResetMidRequest));
     assert_eq!(seen.requests.len(), usize::from(used_before) + whole, "{name}");
-    assert_eq!(seen.accepted, 1, "{name}");
+    // over HTTP/1.1 the used connection may not be back in the pool yet
+    assert!(seen.accepted <= 1 + usize::from(used_before), "{name}");
     if row.delivery == Unknown {
         let mark = error.operation().unwrap().short();
         assert!(error.hint().unwrap().contains(&mark), "{name}");
@@ -196,7 +206,7 @@ async fn fails_to_write(server: Server, app: App, setup: Setup, used_before: boo
     // the next one is served, whatever became of the connection
     let stays = matches!(row.act, Act::Answer(..)) || setup.http2 && matches!(row.act, Act::EndlessBody);
     if !stays {
-        server.until(|seen| seen.ended == 1).await;
+        server.until(|seen| seen.ended >= 1).await;
     }
     create(&app, FLOWERS).await.unwrap();
 }

@@ -142,6 +142,14 @@ async fn http_2_is_spoken_where_it_is_agreed_on() {
         let body = reply.into_body().collect().await.unwrap().to_bytes();
         let answer: Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(answer["StatusCode"], 0);
+
+        // over HTTP/2 a body here would be an error of the protocol, and end the connection
+        let request = hyper::Request::head(format!("https://127.0.0.1{PING}"))
+            .body(Full::new(Bytes::new()))
+            .unwrap();
+        let reply = sender.send_request(request).await.unwrap();
+        assert_eq!(reply.status(), 405);
+        assert!(reply.into_body().collect().await.unwrap().to_bytes().is_empty());
     }
 }
 

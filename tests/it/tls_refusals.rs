@@ -7,7 +7,7 @@ use kaspi_direct::base::{Delivery, Explain};
 use kaspi_direct::transport::Error as TransportError;
 use tokio::task::JoinSet;
 
-use super::kit::{FLOWERS, Operator, authority, create, in_time, invoice, stranger, told};
+use super::kit::{FLOWERS, Operator, create, in_time, invoice, namesakes, stranger, told};
 use super::server::{Auth, Server, Setup};
 
 fn cause(error: &kaspi_direct::payments::Error) -> &TransportError {
@@ -39,12 +39,14 @@ async fn a_server_of_a_foreign_authority_is_not_trusted() {
     }
 }
 
-/// As after a second `kaspi sandbox init`: authorities of one name, with different keys.
+/// As after an authority was made anew under its old name.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_namesake_of_the_trusted_authority_is_not_trusted() {
     let operator = Operator::of_two();
     for setup in Setup::both(&operator.authority) {
-        let server = Server::start(&authority(), setup).await;
+        let (trusted, certificate, key) = namesakes();
+        operator.write("kbs_chain.pem", trusted);
+        let server = Server::start_as(vec![certificate], key, setup).await;
         let app = operator.open(server.address, "");
         let error = create(&app, FLOWERS).await.unwrap_err();
         assert_eq!(error.kind(), "server_not_trusted");
