@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::args::Merchants;
 use super::context::Context;
@@ -170,8 +171,11 @@ impl<'a> SheetJson<'a> {
     }
 }
 
-fn second(at: OffsetDateTime) -> OffsetDateTime {
-    at.replace_nanosecond(0).unwrap_or(at)
+fn moment(at: OffsetDateTime) -> String {
+    at.replace_nanosecond(0)
+        .unwrap_or(at)
+        .format(&Rfc3339)
+        .unwrap_or_else(|_| at.to_string())
 }
 
 fn route_word(route: Route) -> &'static str {
@@ -288,12 +292,12 @@ fn sheet(row: &MerchantStatus, paint: &Paint) -> String {
         } else {
             "tried"
         };
-        field("files", format!("{used} at {}", second(at)));
+        field("files", format!("{used} at {}", moment(at)));
     }
     if let Some(failed) = &attempts.last_error {
         field(
             "last error",
-            format!("at {}: {}", second(failed.at), failed.error),
+            format!("at {}: {}", moment(failed.at), failed.error),
         );
     }
     for (index, (id, has_token)) in row.trade_points.iter().enumerate() {

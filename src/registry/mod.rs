@@ -12,6 +12,7 @@ mod holding;
 mod links;
 mod load;
 mod merchant;
+mod prove;
 mod rotate;
 mod rotation;
 mod seating;
