@@ -69,12 +69,17 @@ impl Api {
             effect: Effect::SameAgain,
             source,
         })?;
-        Ok(Session {
+        Ok(self.session_over(channel))
+    }
+
+    /// Calls over a channel that is there already.
+    pub(crate) fn session_over(&self, channel: Channel) -> Session {
+        Session {
             channel,
             settings: self.settings,
             trade_point: None,
             limits: self.limits.clone(),
-        })
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::args::Merchants;
 use super::context::Context;
@@ -9,7 +10,7 @@ use super::failure::Failure;
 use super::report::Paint;
 use crate::base::{Bin, Explain};
 use crate::config::Route;
-use crate::registry::{MerchantState, MerchantStatus};
+use crate::registry::{Attempts, MerchantState, MerchantStatus, RegistryError};
 
 pub(super) fn run(command: &Merchants, context: &Context<'_>) -> Result<(), Failure> {
     let app = context.open()?;
@@ -65,6 +66,16 @@ struct ProblemJson {
     hint: Option<String>,
 }
 
+impl ProblemJson {
+    fn of(problem: &RegistryError) -> Self {
+        Self {
+            kind: problem.kind(),
+            message: problem.to_string(),
+            hint: problem.hint(),
+        }
+    }
+}
+
 impl<'a> RowJson<'a> {
     fn of(row: &'a MerchantStatus) -> Self {
         Self {
@@ -77,11 +88,7 @@ impl<'a> RowJson<'a> {
             days_left: row.days_left,
             generation: row.generation,
             route: row.route.map(route_word),
-            problem: row.problem.as_ref().map(|problem| ProblemJson {
-                kind: problem.kind(),
-                message: problem.to_string(),
-                hint: problem.hint(),
-            }),
+            problem: row.problem.as_deref().map(ProblemJson::of),
             warnings: &row.warnings,
         }
     }
@@ -98,7 +105,40 @@ struct SheetJson<'a> {
     key_opened_with: Option<String>,
     #[serde(with = "time::serde::rfc3339::option")]
     loaded_at: Option<OffsetDateTime>,
+    files: FilesJson,
     trade_points: Vec<TradePointJson>,
+}
+
+/// What became of reading the files; a program that ends at once knows of one attempt only.
+#[derive(Serialize)]
+struct FilesJson {
+    #[serde(with = "time::serde::rfc3339::option")]
+    last_attempt: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    last_success: Option<OffsetDateTime>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_error: Option<LastErrorJson>,
+}
+
+#[derive(Serialize)]
+struct LastErrorJson {
+    #[serde(with = "time::serde::rfc3339")]
+    at: OffsetDateTime,
+    #[serde(flatten)]
+    problem: ProblemJson,
+}
+
+impl FilesJson {
+    fn of(attempts: &Attempts) -> Self {
+        Self {
+            last_attempt: attempts.last_attempt,
+            last_success: attempts.last_success,
+            last_error: attempts.last_error.as_ref().map(|failed| LastErrorJson {
+                at: failed.at,
+                problem: ProblemJson::of(&failed.error),
+            }),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -116,6 +156,7 @@ impl<'a> SheetJson<'a> {
             certificate: row.facts.as_ref(),
             key_opened_with: row.opened_with.as_ref().map(ToString::to_string),
             loaded_at: row.loaded_at,
+            files: FilesJson::of(&row.attempts),
             trade_points: row
                 .trade_points
                 .iter()
@@ -128,6 +169,13 @@ impl<'a> SheetJson<'a> {
                 .collect(),
         }
     }
+}
+
+fn moment(at: OffsetDateTime) -> String {
+    at.replace_nanosecond(0)
+        .unwrap_or(at)
+        .format(&Rfc3339)
+        .unwrap_or_else(|_| at.to_string())
 }
 
 fn route_word(route: Route) -> &'static str {
@@ -236,6 +284,21 @@ fn sheet(row: &MerchantStatus, paint: &Paint) -> String {
     }
     if let Some(number) = row.generation {
         field("generation", number.to_string());
+    }
+    let attempts = &row.attempts;
+    if let Some(at) = attempts.last_success.or(attempts.last_attempt) {
+        let used = if attempts.last_success.is_some() {
+            "put to use"
+        } else {
+            "tried"
+        };
+        field("files", format!("{used} at {}", moment(at)));
+    }
+    if let Some(failed) = &attempts.last_error {
+        field(
+            "last error",
+            format!("at {}: {}", moment(failed.at), failed.error),
+        );
     }
     for (index, (id, has_token)) in row.trade_points.iter().enumerate() {
         let id = id.map_or_else(|| "without number".to_owned(), |id| id.to_string());

@@ -14,6 +14,7 @@ use super::check::{self, Order, Parsed};
 use super::finding::Finding;
 use super::key::PlainKey;
 use super::read::{self, Contents};
+use super::stamp::{Stamp, Stamper};
 use super::unlock::Keyring;
 use super::{Facts, Form, Identity, IdentityError, material, pkcs12};
 
@@ -27,6 +28,8 @@ pub struct Examination {
     pub findings: Vec<Finding>,
     /// The identity, or the first error.
     pub outcome: Result<Identity, IdentityError>,
+    /// What the files held as they were read for this.
+    pub stamp: Stamp,
 }
 
 /// Loads an identity.
@@ -42,7 +45,7 @@ pub fn load(spec: &IdentitySpec, clock: &dyn Clock) -> Result<Identity, Identity
 /// expired certificate too.
 #[must_use]
 pub fn examine(spec: &IdentitySpec, clock: &dyn Clock) -> Examination {
-    let mut draft = Draft::default();
+    let mut draft = Draft::new(spec);
     let now = clock.now();
     let outcome = match &spec.files {
         IdentityFiles::Pair {
@@ -55,12 +58,12 @@ pub fn examine(spec: &IdentitySpec, clock: &dyn Clock) -> Examination {
 }
 
 /// What is known so far.
-#[derive(Default)]
 struct Draft {
     facts: Option<Facts>,
     warnings: Vec<Finding>,
     /// Errors beyond the one that ends the load.
     further: Vec<IdentityError>,
+    stamper: Stamper,
 }
 
 /// A key that has been opened.
@@ -70,6 +73,22 @@ struct Opened {
 }
 
 impl Draft {
+    fn new(spec: &IdentitySpec) -> Self {
+        Self {
+            facts: None,
+            warnings: Vec::new(),
+            further: Vec::new(),
+            stamper: Stamper::new(spec),
+        }
+    }
+
+    /// Reads a file, once: what is judged is what is stamped.
+    fn read(&mut self, path: &Path, role: &'static str) -> Result<Contents, IdentityError> {
+        let read = read::read(path, role);
+        self.stamper.add(&read);
+        read
+    }
+
     fn pair(
         &mut self,
         spec: &IdentitySpec,
@@ -77,10 +96,11 @@ impl Draft {
         private_key: &Path,
         now: OffsetDateTime,
     ) -> Result<Identity, IdentityError> {
-        let certificates = read::read(certificate, "certificate")
+        let certificates = self
+            .read(certificate, "certificate")
             .and_then(|contents| material::certificates(&contents.bytes, certificate));
         let parsed = self.parse(certificates, certificate);
-        let key = read::read(private_key, "private key").and_then(|contents| {
+        let key = self.read(private_key, "private key").and_then(|contents| {
             check::mode(private_key, contents.mode, &mut self.warnings);
             open_key(&contents, private_key, &keyring(spec))
         });
@@ -93,7 +113,7 @@ impl Draft {
         path: &Path,
         now: OffsetDateTime,
     ) -> Result<Identity, IdentityError> {
-        let contents = read::read(path, "identity file")?;
+        let contents = self.read(path, "identity file")?;
         check::mode(path, contents.mode, &mut self.warnings);
         match material::form_of(&contents.bytes, path)? {
             Form::Pkcs12 => self.pkcs12(spec, &contents.bytes, path, now),
@@ -232,6 +252,7 @@ impl Draft {
         findings.extend(self.further.iter().map(Finding::error));
         findings.extend(self.warnings);
         Examination {
+            stamp: self.stamper.finish(),
             facts: self.facts,
             findings,
             outcome,

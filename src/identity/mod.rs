@@ -28,6 +28,7 @@ mod read;
 mod scheme;
 mod sets;
 mod sniff;
+mod stamp;
 mod trust;
 mod unlock;
 
@@ -53,6 +54,7 @@ pub use inspect::{Inspected, KeyFacts, inspect};
 pub use load::{Examination, examine, load};
 pub use sets::{SetError, SetFile, SetStore, StagedSet, Switched};
 pub use sniff::Form;
+pub use stamp::{Stamp, stamp};
 pub use trust::{TrustRoots, trust_roots};
 
 /// A certificate with its chain, and the key that belongs to it. Checked: only [`load()`] makes one.

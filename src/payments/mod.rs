@@ -123,7 +123,13 @@ impl Payments {
         let expires_in = expire_date
             .and_then(KaspiTime::at)
             .map(|at| Duration::try_from(at - self.clock.now()).unwrap_or_default());
-        Ok(Watch::new(session, payment, pace, expires_in))
+        Ok(Watch::new(
+            self.api.clone(),
+            session.bin(),
+            payment,
+            pace,
+            expires_in,
+        ))
     }
 
     async fn ask(&self, session: &Session, payment: PaymentId) -> Result<KnownStatus, Error> {

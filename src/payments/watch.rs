@@ -6,13 +6,14 @@ use futures_util::Stream;
 use tokio::time::{Instant, sleep_until};
 
 use super::schedule::{Pace, Schedule, Step};
-use crate::api::{self, PaymentStatus, Session, StatusWord};
-use crate::base::PaymentId;
+use crate::api::{self, Api, PaymentStatus, StatusWord};
+use crate::base::{Bin, PaymentId};
 
 /// Watches one payment. Ask it with [`next`](Self::next), or take it as a stream.
 #[derive(Debug)]
 pub struct Watch {
-    session: Session,
+    api: Api,
+    bin: Bin,
     payment: PaymentId,
     schedule: Schedule,
     next: Step,
@@ -51,14 +52,16 @@ pub enum WatchEnd {
 
 impl Watch {
     pub(super) fn new(
-        session: Session,
+        api: Api,
+        bin: Bin,
         payment: PaymentId,
         pace: Pace,
         expires_in: Option<Duration>,
     ) -> Self {
         let now = Instant::now();
         Self {
-            session,
+            api,
+            bin,
             payment,
             schedule: Schedule::new(pace, now, expires_in),
             next: Step::AskAt(now),
@@ -87,7 +90,7 @@ impl Watch {
                 continue;
             };
             sleep_until(at).await;
-            let answered = self.session.payment_status(self.payment).await;
+            let answered = self.ask().await;
             let now = Instant::now();
             match answered {
                 Ok(status) => {
@@ -110,6 +113,12 @@ impl Watch {
             let event = watch.next().await?;
             Some((event, watch))
         })
+    }
+
+    /// Looks the BIN up for each question: a watch may outlast the certificate that it began with.
+    async fn ask(&self) -> Result<PaymentStatus, api::Error> {
+        let session = self.api.session(Some(self.bin))?;
+        session.payment_status(self.payment).await
     }
 
     fn noted(&mut self, status: PaymentStatus, now: Instant) -> Option<WatchEvent> {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::ProvisionError;
+use super::{ProvisionError, TrialError};
 use crate::base::{Bin, Delivery, Explain, Fault};
 use crate::config::ConfigError;
 use crate::identity::IdentityError;
@@ -86,6 +86,28 @@ pub enum RegistryError {
         /// What is wrong.
         source: Arc<ProvisionError>,
     },
+    /// Kaspi did not take the identity in a trial call, so no other call leaves over it.
+    #[error("the identity of `{owner}` was refused in a trial call for BIN `{bin}`: {source}")]
+    TrialRefused {
+        /// The BIN that the trial call was made for.
+        bin: Bin,
+        /// The BIN whose folder holds the identity.
+        owner: Bin,
+        /// What Kaspi said.
+        source: Arc<TrialError>,
+    },
+    /// A trial call got no answer, and the identity in use still serves.
+    #[error(
+        "the identity of `{owner}` is not in use yet: the trial call for BIN `{bin}` had no answer: {source}"
+    )]
+    TrialUnanswered {
+        /// The BIN that the trial call was made for.
+        bin: Bin,
+        /// The BIN whose folder holds the identity.
+        owner: Bin,
+        /// What went wrong.
+        source: Arc<TrialError>,
+    },
 }
 
 impl RegistryError {
@@ -94,6 +116,22 @@ impl RegistryError {
             bin,
             owner,
             source: Arc::new(source),
+        }
+    }
+
+    /// The BIN that is not served, where the error is about one.
+    pub(crate) fn bin(&self) -> Option<Bin> {
+        match self {
+            Self::Folder { bin, .. }
+            | Self::Identity { bin, .. }
+            | Self::Inactive { bin, .. }
+            | Self::MistypedBin { bin }
+            | Self::NoSuchOwner { bin, .. }
+            | Self::Provision { bin, .. }
+            | Self::TrialRefused { bin, .. }
+            | Self::TrialUnanswered { bin, .. }
+            | Self::UnknownBin { bin, .. } => Some(*bin),
+            Self::NoBin { .. } => None,
         }
     }
 
@@ -107,6 +145,8 @@ impl RegistryError {
             | Self::MistypedBin { bin }
             | Self::NoSuchOwner { bin, .. }
             | Self::Provision { bin, .. }
+            | Self::TrialRefused { bin, .. }
+            | Self::TrialUnanswered { bin, .. }
             | Self::UnknownBin { bin, .. } => *bin = borrower,
             Self::NoBin { .. } => {}
         }
@@ -125,12 +165,15 @@ impl Explain for RegistryError {
             Self::Identity { source, .. } => source.kind(),
             Self::NoSuchOwner { .. } => "no_such_identity",
             Self::Provision { .. } => "unusable_identity",
+            Self::TrialRefused { .. } => "trial_refused",
+            Self::TrialUnanswered { .. } => "trial_unanswered",
         }
     }
 
     fn fault(&self) -> Fault {
         match self {
             Self::NoBin { .. } | Self::UnknownBin { .. } | Self::MistypedBin { .. } => Fault::Caller,
+            Self::TrialUnanswered { source, .. } => source.fault(),
             _ => Fault::Operator,
         }
     }
@@ -161,6 +204,7 @@ impl Explain for RegistryError {
                 "name a folder that holds certificate and key itself, or put them into this one".to_owned(),
             ),
             Self::Provision { .. } => None,
+            Self::TrialRefused { source, .. } | Self::TrialUnanswered { source, .. } => source.hint(),
         }
     }
 

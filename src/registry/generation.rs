@@ -1,9 +1,8 @@
-//! One loaded version of an identity, and the place where the current one stands.
+//! One loaded version of an identity, and who makes what belongs to it.
 
 use std::error::Error;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use time::OffsetDateTime;
 
 use crate::identity::Identity;
@@ -35,25 +34,15 @@ pub trait Provision: Send + Sync {
     ///
     /// The identity cannot be used, such as a key that no TLS signature scheme fits.
     fn provision(&self, identity: &Arc<Identity>) -> Result<Self::Kit, ProvisionError>;
+
+    /// Makes it for a trial of an identity: the same, but every connection is a full handshake, so
+    /// that the server judges this certificate and no ticket.
+    ///
+    /// # Errors
+    ///
+    /// As [`provision`](Self::provision).
+    fn provision_for_trial(&self, identity: &Arc<Identity>) -> Result<Self::Kit, ProvisionError>;
 }
 
 /// Why nothing could be made for an identity.
 pub type ProvisionError = Box<dyn Error + Send + Sync>;
-
-/// Where the current generation of one identity stands. Read without a lock.
-#[derive(Debug)]
-pub(crate) struct Slot<K> {
-    current: ArcSwap<Generation<K>>,
-}
-
-impl<K> Slot<K> {
-    pub(crate) fn new(first: Generation<K>) -> Self {
-        Self {
-            current: ArcSwap::from_pointee(first),
-        }
-    }
-
-    pub(crate) fn current(&self) -> Arc<Generation<K>> {
-        self.current.load_full()
-    }
-}

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::base::{Bin, TradePoint, TradePointId};
+use crate::base::{Bin, DeviceToken, TradePoint, TradePointId};
 use crate::config::{MerchantSpec, Route};
 
 /// One organisation: its name, its trade points with their device tokens, and its route.
@@ -36,6 +36,21 @@ impl Merchant {
         }
     }
 
+    /// Whether calls would be the same for both.
+    pub(super) fn is_as(&self, other: &Self) -> bool {
+        self.bin == other.bin
+            && self.name == other.name
+            && self.active == other.active
+            && self.route == other.route
+            && self.folder == other.folder
+            && self.trade_points.len() == other.trade_points.len()
+            && self
+                .trade_points
+                .iter()
+                .zip(&other.trade_points)
+                .all(|(one, two)| one.id == two.id && token(one) == token(two))
+    }
+
     /// The trade point for calls that name none.
     #[must_use]
     pub fn default_trade_point(&self) -> Option<&TradePoint> {
@@ -53,4 +68,8 @@ impl Merchant {
     pub fn trade_points(&self) -> &[TradePoint] {
         &self.trade_points
     }
+}
+
+fn token(point: &TradePoint) -> Option<&str> {
+    point.device_token.as_ref().map(DeviceToken::expose)
 }

@@ -5,11 +5,21 @@
 //! can never come from different look-ups. A BIN that cannot be served is refused with the reason;
 //! no other merchant's identity ever stands in for it.
 
-mod build;
+mod attempts;
 mod error;
 mod generation;
+mod holding;
+mod links;
+mod load;
 mod merchant;
+mod prove;
+mod rotate;
+mod rotation;
+mod seating;
+mod slot;
 mod status;
+mod trial;
+mod watch;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,31 +28,62 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+pub use attempts::{Attempts, FailedAttempt};
 pub use error::RegistryError;
 pub use generation::{Generation, Provision, ProvisionError};
 pub use merchant::Merchant;
+pub use rotate::{Occasion, Rotor};
+pub use rotation::{Rotation, RotationState, Scan};
 pub use status::{MerchantState, MerchantStatus};
+pub use trial::{Canary, TrialAnswer, TrialError};
 
 use crate::base::{Bin, Clock};
-use crate::config::{Config, ConfigError, MerchantFolder};
+use crate::config::ConfigError;
+use load::Unusable;
+use slot::Subscriber;
 
 /// Every configured BIN, with the identity that serves it.
 ///
 /// `K` is what the room to the right keeps for each generation: `transport` keeps its TLS
 /// configuration and its connection pool there, so that both live and die with the generation.
 pub struct Registry<K> {
-    seats: ArcSwap<HashMap<Bin, Seat<K>>>,
-    unseated: Vec<(PathBuf, Arc<ConfigError>)>,
+    table: ArcSwap<Table<K>>,
     default_bin: Option<Bin>,
     clock: Arc<dyn Clock>,
 }
 
+/// Who is served, as of one scan of the folders.
+struct Table<K> {
+    seats: HashMap<Bin, Seat<K>>,
+    unseated: Vec<(PathBuf, Arc<ConfigError>)>,
+}
+
 /// A configured BIN: what its folder says, and the slot of the identity it acts with.
-#[derive(Debug)]
 struct Seat<K> {
     merchant: Result<Arc<Merchant>, RegistryError>,
-    slot: build::Loaded<K>,
+    slot: Result<Subscriber<K>, Unusable>,
+    /// The BIN whose folder holds that identity.
+    owner: Option<Bin>,
     report: status::SeatReport,
+    attempts: Attempts,
+}
+
+impl<K> Seat<K> {
+    fn serves(&self) -> bool {
+        self.merchant.is_ok() && self.slot.is_ok()
+    }
+}
+
+impl<K> Clone for Seat<K> {
+    fn clone(&self) -> Self {
+        Self {
+            merchant: self.merchant.clone(),
+            slot: self.slot.clone(),
+            owner: self.owner,
+            report: self.report.clone(),
+            attempts: self.attempts.clone(),
+        }
+    }
 }
 
 /// One merchant and one generation of its identity, held together for the length of a call.
@@ -66,44 +107,21 @@ impl<K> Clone for Pinned<K> {
 impl<K> fmt::Debug for Registry<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Registry")
-            .field("bins", &self.seats.load().len())
+            .field("bins", &self.table.load().seats.len())
             .field("default_bin", &self.default_bin)
             .finish_non_exhaustive()
     }
 }
 
 impl<K: Send + Sync + 'static> Registry<K> {
-    /// Loads the identity of every folder, on all cores, and seats every BIN.
-    ///
-    /// Never fails as a whole: a BIN that cannot be served is kept with the reason, which every call
-    /// for it then gets.
-    #[must_use]
-    pub fn load(
-        config: &Config,
-        folders: Vec<MerchantFolder>,
-        provision: &dyn Provision<Kit = K>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        let seats = build::seats(&folders, provision, clock.as_ref());
-        let unseated = folders.into_iter().filter(|folder| folder.bin.is_none());
-        Self {
-            seats: ArcSwap::from_pointee(seats),
-            unseated: unseated
-                .filter_map(|folder| Some((folder.folder, folder.merchant.err()?)))
-                .collect(),
-            default_bin: config.default_bin,
-            clock,
-        }
-    }
-
     /// The merchant of a BIN and the current generation of its identity. Takes no lock.
     ///
     /// # Errors
     ///
     /// The BIN is not configured, not active, or its identity is unusable: the reason stands in the error.
     pub fn pin(&self, bin: Bin) -> Result<Pinned<K>, RegistryError> {
-        let seats = self.seats.load();
-        let seat = seats.get(&bin).ok_or_else(|| Self::unknown(bin, &seats))?;
+        let table = self.table.load();
+        let seat = table.seats.get(&bin).ok_or_else(|| unknown(bin, &table))?;
         let merchant = seat.merchant.as_ref().map_err(Clone::clone)?;
         if !merchant.active {
             return Err(RegistryError::Inactive {
@@ -143,29 +161,30 @@ impl<K: Send + Sync + 'static> Registry<K> {
     /// Every configured BIN, in order.
     #[must_use]
     pub fn bins(&self) -> Vec<Bin> {
-        let mut bins: Vec<Bin> = self.seats.load().keys().copied().collect();
+        let mut bins: Vec<Bin> = self.table.load().seats.keys().copied().collect();
         bins.sort_unstable();
         bins
     }
 
     /// Folders that are passed over, because their names are no BIN.
     #[must_use]
-    pub fn unseated(&self) -> &[(PathBuf, Arc<ConfigError>)] {
-        &self.unseated
+    pub fn unseated(&self) -> Vec<(PathBuf, Arc<ConfigError>)> {
+        self.table.load().unseated.clone()
     }
 
     /// Why a BIN that is not configured is refused.
     #[must_use]
     pub fn unknown_bin(&self, bin: Bin) -> RegistryError {
-        Self::unknown(bin, &self.seats.load())
+        unknown(bin, &self.table.load())
     }
 
     /// How every configured BIN stands, in the order of the BINs.
     #[must_use]
     pub fn status(&self) -> Vec<MerchantStatus> {
         let now = self.clock.now();
-        let seats = self.seats.load();
-        let mut rows: Vec<MerchantStatus> = seats
+        let table = self.table.load();
+        let mut rows: Vec<MerchantStatus> = table
+            .seats
             .iter()
             .map(|(bin, seat)| status::of(*bin, seat, now))
             .collect();
@@ -173,14 +192,33 @@ impl<K: Send + Sync + 'static> Registry<K> {
         rows
     }
 
-    fn unknown(bin: Bin, seats: &HashMap<Bin, Seat<K>>) -> RegistryError {
-        if bin.has_valid_control_digit() {
-            RegistryError::UnknownBin {
-                bin,
-                configured: seats.len(),
-            }
-        } else {
-            RegistryError::MistypedBin { bin }
+    fn empty(default_bin: Option<Bin>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            table: ArcSwap::from_pointee(Table {
+                seats: HashMap::new(),
+                unseated: Vec::new(),
+            }),
+            default_bin,
+            clock,
         }
+    }
+
+    fn table(&self) -> Arc<Table<K>> {
+        self.table.load_full()
+    }
+
+    fn seat(&self, table: Table<K>) {
+        self.table.store(Arc::new(table));
+    }
+}
+
+fn unknown<K>(bin: Bin, table: &Table<K>) -> RegistryError {
+    if bin.has_valid_control_digit() {
+        RegistryError::UnknownBin {
+            bin,
+            configured: table.seats.len(),
+        }
+    } else {
+        RegistryError::MistypedBin { bin }
     }
 }

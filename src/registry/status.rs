@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
-use super::{RegistryError, Seat};
-use crate::base::{Bin, TradePointId};
-use crate::config::{IdentitySource, MerchantFolder, MerchantSpec, PasswordOrigin, Route};
+use super::holding::EXPIRY_WARNING_DAYS;
+use super::{Attempts, RegistryError, Seat};
+use crate::base::{Bin, TradePointId, chain_text};
+use crate::config::{MerchantFolder, MerchantSpec, PasswordOrigin, Route};
 use crate::identity::Facts;
 
 /// How one configured BIN stands.
@@ -42,6 +43,8 @@ pub struct MerchantStatus {
     pub warnings: Vec<String>,
     /// Why calls are not served.
     pub problem: Option<Arc<RegistryError>>,
+    /// What became of reading its files, as far as this process knows.
+    pub attempts: Attempts,
 }
 
 /// Whether calls for a BIN are served.
@@ -72,21 +75,15 @@ impl MerchantState {
 pub(super) struct SeatReport {
     name: String,
     folder: PathBuf,
-    identity: Option<Bin>,
     route: Option<Route>,
     warnings: Vec<String>,
 }
 
 impl SeatReport {
     pub(super) fn new(folder: &MerchantFolder, spec: &MerchantSpec) -> Self {
-        let owner = match &spec.identity {
-            IdentitySource::Own(own) => own.owner,
-            IdentitySource::Of(owner) => *owner,
-        };
         Self {
             name: spec.name.clone(),
             folder: folder.folder.clone(),
-            identity: Some(owner),
             route: Some(spec.route),
             warnings: folder.warnings.iter().map(ToString::to_string).collect(),
         }
@@ -96,7 +93,6 @@ impl SeatReport {
         Self {
             name: bin.to_string(),
             folder: folder.folder.clone(),
-            identity: None,
             route: None,
             warnings: folder.warnings.iter().map(ToString::to_string).collect(),
         }
@@ -117,10 +113,25 @@ pub(super) fn of<K>(bin: Bin, seat: &Seat<K>, now: OffsetDateTime) -> MerchantSt
     let mut facts = unusable.and_then(|unusable| unusable.facts.as_deref().cloned());
     if let Some(generation) = &generation {
         facts = Some(generation.identity.facts().clone());
-        warnings.extend(generation.identity.warnings().iter().map(ToString::to_string));
+        warnings.extend(
+            generation
+                .identity
+                .warnings()
+                .iter()
+                // true when it was loaded; what is true now follows
+                .filter(|finding| finding.kind != "expires_soon")
+                .map(ToString::to_string),
+        );
+        warnings.extend(expiry_warning(generation.identity.facts(), now));
         if let Err(error) = generation.identity.check_valid_at(now) {
             problem.get_or_insert(RegistryError::identity(bin, generation.identity.owner(), error));
         }
+    }
+    if let Some(failed) = seat.attempts.standing_error().filter(|_| seat.serves()) {
+        warnings.push(format!(
+            "the files of now are not used, the earlier ones go on: {}",
+            chain_text(failed.error.as_ref())
+        ));
     }
     let merchant = seat.merchant.as_ref().ok();
     let switched_off = merchant.is_some_and(|merchant| !merchant.active);
@@ -132,7 +143,7 @@ pub(super) fn of<K>(bin: Bin, seat: &Seat<K>, now: OffsetDateTime) -> MerchantSt
             (Some(_), false) => MerchantState::Broken,
             (None, false) => MerchantState::Ready,
         },
-        identity: report.identity,
+        identity: seat.owner,
         days_left: facts.as_ref().map(|facts| facts.days_left(now)),
         facts,
         generation: generation.as_ref().map(|generation| generation.number),
@@ -151,5 +162,17 @@ pub(super) fn of<K>(bin: Bin, seat: &Seat<K>, now: OffsetDateTime) -> MerchantSt
         }),
         warnings,
         problem: problem.map(Arc::new),
+        attempts: seat.attempts.clone(),
     }
+}
+
+fn expiry_warning(facts: &Facts, now: OffsetDateTime) -> Option<String> {
+    let days = facts.days_left(now);
+    // one that has expired is a problem, which says so
+    (0..=EXPIRY_WARNING_DAYS).contains(&days).then(|| {
+        format!(
+            "the certificate expires in {days} days, on {}: ask the bank for the next one",
+            facts.not_after.date()
+        )
+    })
 }

@@ -30,7 +30,7 @@ use http::{HeaderMap, Method};
 use crate::base::{Bin, Clock, DeviceToken, TradePointId};
 use crate::config::{Config, KaspiSettings, MerchantFolder, Route};
 use crate::identity::{Identity, IdentityError};
-use crate::registry::{Pinned, Provision, ProvisionError, Registry};
+use crate::registry::{Pinned, Provision, ProvisionError, Registry, Rotor};
 
 /// The greatest answer that is read, in bytes. Kaspi's answers are a few hundred.
 pub const MAX_ANSWER_BYTES: usize = 1024 * 1024;
@@ -51,20 +51,22 @@ impl fmt::Debug for Transport {
 impl Transport {
     /// Loads every identity and makes its TLS configuration and pool. Nothing is sent.
     ///
+    /// Beside the transport comes what takes up changed files later on; see
+    /// [`Rotation`](crate::registry::Rotation).
+    ///
     /// # Errors
     ///
     /// The file of trusted certificate authorities cannot be used. A broken BIN is no error here:
     /// calls for it fail with the reason.
-    pub fn new(
+    pub fn open(
         config: &Config,
-        folders: Vec<MerchantFolder>,
+        folders: &[MerchantFolder],
         clock: Arc<dyn Clock>,
-    ) -> Result<Self, IdentityError> {
-        let outfitter = Outfitter::new(&config.kaspi)?;
-        let registry = Registry::load(config, folders, &outfitter, clock);
-        Ok(Self {
-            registry: Arc::new(registry),
-        })
+    ) -> Result<(Self, Rotor<Pool>), IdentityError> {
+        let outfitter = Arc::new(Outfitter::new(&config.kaspi)?);
+        let rotor = Rotor::load(config, folders, outfitter, clock);
+        let registry = Arc::clone(rotor.registry());
+        Ok((Self { registry }, rotor))
     }
 
     /// Who is configured, and how each stands.
@@ -112,6 +114,11 @@ impl Provision for Outfitter {
 
     fn provision(&self, identity: &Arc<Identity>) -> Result<Pool, ProvisionError> {
         let tls = tls::client_config(identity, &self.roots, self.settings.key_exchange)?;
+        Ok(Pool::new(tls, &self.settings)?)
+    }
+
+    fn provision_for_trial(&self, identity: &Arc<Identity>) -> Result<Pool, ProvisionError> {
+        let tls = tls::trial_config(identity, &self.roots, self.settings.key_exchange)?;
         Ok(Pool::new(tls, &self.settings)?)
     }
 }
@@ -174,6 +181,11 @@ impl fmt::Debug for Reply {
 }
 
 impl Channel {
+    /// A way that is pinned already: the trial of an identity that nobody can look up yet.
+    pub(crate) fn pinned(pinned: Pinned<Pool>) -> Self {
+        Self { pinned }
+    }
+
     /// Whose money this way is for.
     #[must_use]
     pub fn bin(&self) -> Bin {

@@ -53,6 +53,18 @@ pub(super) fn client_config(
     Ok(config)
 }
 
+/// The same for the trial of an identity: without resumption, so that the server judges the
+/// certificate each time.
+pub(super) fn trial_config(
+    identity: &Identity,
+    roots: &Arc<RootCertStore>,
+    key_exchange: KeyExchange,
+) -> Result<ClientConfig, rustls::Error> {
+    let mut config = client_config(identity, roots, key_exchange)?;
+    config.resumption = Resumption::disabled();
+    Ok(config)
+}
+
 fn groups(key_exchange: KeyExchange) -> Vec<&'static dyn SupportedKxGroup> {
     use aws_lc_rs::kx_group::{SECP256R1, SECP384R1, X25519, X25519MLKEM768};
     match key_exchange {

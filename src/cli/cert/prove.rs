@@ -46,7 +46,7 @@ pub(super) async fn prove(
         .map(|spec| spec.bin)
         .collect();
 
-    let transport = Transport::new(config, folders, Arc::new(SystemClock))?;
+    let (transport, _) = Transport::open(config, &folders, Arc::new(SystemClock))?;
     let api = Api::new(Arc::new(transport), ApiSettings::default());
     for bin in &bins {
         let answer = match api.session(Some(*bin)) {

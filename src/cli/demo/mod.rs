@@ -1,5 +1,6 @@
 //! `kaspi demo`: the whole main job against a simulated Kaspi, told step by step.
 
+mod rotation;
 mod scene;
 mod seen;
 mod tale;

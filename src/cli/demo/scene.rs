@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::super::sandbox::Unusable;
+use super::rotation;
 use super::seen::{self, Seen};
 use super::tale::{Broken, Held, Tale};
 use crate::api::PaymentState;
@@ -16,17 +17,18 @@ use crate::sandbox::{CustomerStep, Options, Sandbox, layout};
 
 const PHONE: &str = "77000000000";
 
-/// One BIN of the scene, and the certificate that its calls must show.
+/// One BIN of the scene, and the certificates that its calls must show.
 #[derive(Clone)]
-struct Actor {
-    bin: Bin,
+pub(super) struct Actor {
+    pub(super) bin: Bin,
     name: String,
-    certificate: String,
+    /// The one it began with, then those that took its place.
+    certificates: Vec<String>,
 }
 
-type Step<T> = Result<(T, Held), Broken>;
+pub(super) type Step<T> = Result<(T, Held), Broken>;
 
-fn held<T>(value: T, text: impl Into<String>, facts: serde_json::Value) -> Step<T> {
+pub(super) fn held<T>(value: T, text: impl Into<String>, facts: serde_json::Value) -> Step<T> {
     Ok((
         value,
         Held {
@@ -50,7 +52,7 @@ pub(super) async fn play(tale: &mut Tale<'_>, folder: &Path) -> Vec<Seen> {
 }
 
 async fn play_against(tale: &mut Tale<'_>, folder: &Path, sandbox: &Sandbox) -> Option<()> {
-    let (app, actors) = tale.tell("identities", load(folder))?;
+    let (app, mut actors) = tale.tell("identities", load(folder))?;
     let payments = app.payments();
     let [first, second] = &actors;
 
@@ -66,6 +68,10 @@ async fn play_against(tale: &mut Tale<'_>, folder: &Path, sandbox: &Sandbox) -> 
         wrong_bin(payments, first, second, first_payment).await,
     )?;
     tale.tell("unknown_bin", unknown_bin(sandbox, payments).await)?;
+    let (rotated, other) = ((second, second_payment), (first, first_payment));
+    let renewed = tale.tell("rotate", rotation::play(&app, folder, rotated, other).await)?;
+    let [_, second] = &mut actors;
+    second.certificates.push(renewed);
     tale.tell("seen", seen_apart(sandbox, &actors))
 }
 
@@ -93,7 +99,7 @@ fn load(folder: &Path) -> Step<(App, [Actor; 2])> {
             Some(Actor {
                 bin: row.bin,
                 name: row.name,
-                certificate: row.facts.map(|facts| facts.sha256)?,
+                certificates: vec![row.facts.map(|facts| facts.sha256)?],
             })
         })
         .collect();
@@ -101,7 +107,7 @@ fn load(folder: &Path) -> Step<(App, [Actor; 2])> {
         return Err(Broken::because("two BINs with a certificate each were expected"));
     };
     let [first, second] = &actors;
-    if first.certificate == second.certificate {
+    if first.certificates == second.certificates {
         return Err(Broken::because("both BINs have the same certificate"));
     }
     let text = format!(
@@ -109,7 +115,7 @@ fn load(folder: &Path) -> Step<(App, [Actor; 2])> {
         first.bin, first.name, second.bin, second.name
     );
     let facts = json!({ "identities": actors.iter().map(|actor| json!({
-        "bin": actor.bin, "name": actor.name, "certificate_sha256": actor.certificate,
+        "bin": actor.bin, "name": actor.name, "certificate_sha256": actor.certificates.first(),
     })).collect::<Vec<_>>() });
     held((app, actors), text, facts)
 }
@@ -275,28 +281,37 @@ async fn unknown_bin(sandbox: &Sandbox, payments: &Payments) -> Step<()> {
     )
 }
 
-/// Every call that names a BIN must have come with that BIN's certificate.
+/// Every call that names a BIN must have come with a certificate that was issued for that BIN, and
+/// each certificate must have been seen.
 fn seen_apart(sandbox: &Sandbox, actors: &[Actor; 2]) -> Step<()> {
     let seen = seen::count(&sandbox.requests());
+    let belongs = |row: &Seen, actor: &Actor| {
+        let shown = row.client_cert_sha256.as_ref();
+        row.bin == actor.bin.to_string() && shown.is_some_and(|shown| actor.certificates.contains(shown))
+    };
     for row in &seen {
-        let expected = actors.iter().find(|actor| actor.bin.to_string() == row.bin);
-        if expected.map(|actor| &actor.certificate) != row.client_cert_sha256.as_ref() {
+        if !actors.iter().any(|actor| belongs(row, actor)) {
             return Err(Broken::because(format!(
                 "calls of BIN {} came with certificate {:?}",
                 row.bin, row.client_cert_sha256
             )));
         }
     }
-    let all_seen = actors
-        .iter()
-        .all(|actor| seen.iter().any(|row| row.bin == actor.bin.to_string()));
-    if !all_seen {
-        return Err(Broken::because("the server did not see calls of both BINs"));
+    let wanted = actors.iter().flat_map(|actor| &actor.certificates);
+    for certificate in wanted {
+        if !seen
+            .iter()
+            .any(|row| row.client_cert_sha256.as_ref() == Some(certificate))
+        {
+            return Err(Broken::because(format!(
+                "the server saw no call with certificate {certificate}"
+            )));
+        }
     }
     let calls: usize = seen.iter().map(|row| row.requests).sum();
     held(
         (),
-        format!("the server's log: {calls} calls that name a BIN, each with that BIN's certificate"),
+        format!("the server's log: {calls} calls that name a BIN, each with a certificate of that BIN"),
         json!({ "requests": calls }),
     )
 }

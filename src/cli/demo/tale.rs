@@ -104,7 +104,7 @@ impl<'a> Tale<'a> {
                 lines.push(String::new());
                 lines.push(if well {
                     paint.good(
-                        "every step held: each BIN was served over its own certificate, and over no other",
+                        "every step held: each BIN was served over its own certificates, and over no other",
                     )
                 } else {
                     paint.bad("the demo stopped at the step above")

@@ -1,7 +1,11 @@
 //! From a configuration file to a working set: the one place that knows every room.
 
+mod canary;
+
 use std::path::Path;
 use std::sync::Arc;
+
+use tokio::sync::Mutex;
 
 use crate::api::{Api, ApiSettings, StatusVersion};
 use crate::base::{Clock, Explain, Fault, SystemClock};
@@ -9,12 +13,16 @@ use crate::config::{self, Config, ConfigError, Environment};
 use crate::identity::IdentityError;
 #[cfg(feature = "journal")]
 use crate::payments::Payments;
-use crate::transport::Transport;
+use crate::registry::{Canary, Rotation, Rotor};
+use crate::transport::{Pool, Transport};
+use canary::TradePointsCanary;
 
 /// Everything that a program needs to speak for the configured BINs.
 #[derive(Debug)]
 pub struct App {
     config: Config,
+    environment: Environment,
+    rotor: Arc<Mutex<Rotor<Pool>>>,
     transport: Arc<Transport>,
     api: Api,
     #[cfg(feature = "journal")]
@@ -59,15 +67,37 @@ impl App {
     ) -> Result<Self, OpenError> {
         let config = config::load(file, environment)?;
         let folders = config::scan(&config, environment)?;
-        let transport = Arc::new(Transport::new(&config, folders, Arc::clone(&clock))?);
+        let (transport, rotor) = Transport::open(&config, &folders, Arc::clone(&clock))?;
+        let transport = Arc::new(transport);
         let api = Api::new(Arc::clone(&transport), api_settings(&config));
         Ok(Self {
             #[cfg(feature = "journal")]
             payments: Payments::new(api.clone(), clock),
             config,
+            environment: environment.clone(),
+            rotor: Arc::new(Mutex::new(rotor)),
             transport,
             api,
         })
+    }
+
+    /// Looks after the merchants' folders from now on: changed certificates, keys, passwords and
+    /// descriptions, new folders and removed ones are taken up while calls go on, as long as the
+    /// handle is held. Waits for the first rescan; later ones follow by themselves.
+    ///
+    /// A new certificate is used once Kaspi has answered a harmless call over it for each of its BINs;
+    /// until then, and if it is refused, the earlier one goes on (`docs/rotation.md`).
+    pub async fn start_rotation(&self) -> Rotation {
+        let (config, environment) = (self.config.clone(), self.environment.clone());
+        let canary: Arc<dyn Canary<Pool>> = Arc::new(TradePointsCanary(self.api.clone()));
+        let rotation = Rotation::start(
+            Arc::clone(&self.rotor),
+            self.config.certs_dir.clone(),
+            Arc::new(move || config::scan(&config, &environment)),
+            canary,
+        );
+        rotation.started().await;
+        rotation
     }
 
     /// The configuration that was read.
