@@ -207,7 +207,7 @@ async fn what_cannot_be_done_exits_with_a_code_of_its_own() {
     create!(6, "1", PHONE);
     let text = transcript.finish();
     // our name for the operation differs each time
-    let text: Vec<String> = text.lines().map(|line| without_run(line)).collect();
+    let text: Vec<String> = text.lines().map(without_run).collect();
     insta::assert_snapshot!(text.join("\n"));
 }
 

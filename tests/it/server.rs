@@ -433,6 +433,8 @@ pub fn as_kaspi(target: &str) -> String {
         r#"{"ReturnOperationId":15}"#
     } else if target.contains("/partner/tradepoints") {
         r#"[{"TradePointId":1,"TradePointName":"One"}]"#
+    } else if target.contains("/remote/client-info") {
+        r#"{"ClientName":"Somebody"}"#
     } else if target.contains("/payment/status") {
         r#"{"Status":"Wait"}"#
     } else {
@@ -660,7 +662,7 @@ async fn serve_one(
             (200, Flow::Whole(Some(text.into())))
         }
         Act::AnswerAndClose(_) | Act::Raw(_) | Act::EndlessHead | Act::ResetMidRequest => {
-            unimplemented!("HTTP/1.1 only")
+            panic!("HTTP/1.1 only")
         }
         Act::ResetAfterRequest | Act::ResetUnread => {
             end(true);
