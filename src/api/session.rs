@@ -236,7 +236,9 @@ impl Session {
     ///
     /// Kaspi refuses, no answer came, or it was asked too often.
     pub async fn client_info(&self, phone: PhoneNumber) -> Result<ClientInfo, Error> {
-        self.limits.take((self.bin(), self.trade_point))?;
+        // the default trade point has the same device whether it is named or not
+        let trade_point = self.channel.trade_point_id(self.trade_point);
+        self.limits.take((self.bin(), trade_point))?;
         self.run(&ClientInfoOf(phone)).await
     }
 

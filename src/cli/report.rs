@@ -92,8 +92,7 @@ impl Report {
     /// A line of text for people; nothing where the result is JSON.
     pub(super) fn line(&self, text: &str) {
         if self.format == Format::Text {
-            let mut out = std::io::stdout().lock();
-            let _ = writeln!(out, "{}", harmless(text.trim_end()));
+            print(&harmless(text.trim_end()));
         }
     }
 
@@ -119,7 +118,6 @@ impl Report {
     )]
     pub(super) fn json_line(&self, json: &impl Serialize) {
         print_json(json);
-        let _ = std::io::stdout().flush();
     }
 
     /// Bytes as they are.
@@ -247,11 +245,24 @@ fn failure_json(failure: &Failure) -> Value {
 }
 
 fn print_json(json: &impl Serialize) {
+    match serde_json::to_string(json) {
+        Ok(text) => print(&text),
+        Err(error) => eprintln!("error: the result cannot be written as JSON: {error}"),
+    }
+}
+
+/// Writes a result. A reader that has gone away is no failure of the command. Where a result cannot be
+/// kept, as on a full disk, it goes to standard error: it may be the number of a payment. The exit code
+/// goes on to say what happened at Kaspi, since whoever reads a failure there asks again.
+fn print(text: &str) {
     let mut out = std::io::stdout().lock();
-    // a reader that has gone away is no failure of the command
-    let _ = serde_json::to_writer(&mut out, json)
-        .map_err(std::io::Error::from)
-        .and_then(|()| writeln!(out));
+    let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush()) else {
+        return;
+    };
+    if error.kind() != std::io::ErrorKind::BrokenPipe {
+        eprintln!("error: the result cannot be written to standard output: {error}; it is:");
+        eprintln!("{text}");
+    }
 }
 
 /// Help and version.

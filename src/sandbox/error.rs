@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum SandboxError {
     /// A file or folder that the system would not give.
-    #[error("cannot {action} `{path}`")]
+    #[error("cannot {action} `{path}`: {source}")]
     File {
         /// What was tried, such as `read`.
         action: &'static str,
@@ -49,7 +49,7 @@ pub enum SandboxError {
         bin: String,
     },
     /// A key or certificate that could not be made or read.
-    #[error("cannot make {what}")]
+    #[error("cannot make {what}: {source}")]
     Certificate {
         /// What was to be made.
         what: String,
@@ -58,7 +58,7 @@ pub enum SandboxError {
         source: Box<dyn Error + Send + Sync>,
     },
     /// TLS settings that rustls refuses.
-    #[error("cannot set up TLS for {what}")]
+    #[error("cannot set up TLS for {what}: {source}")]
     Tls {
         /// Which part.
         what: &'static str,
@@ -67,7 +67,7 @@ pub enum SandboxError {
         source: Box<dyn Error + Send + Sync>,
     },
     /// An address that could not be listened on.
-    #[error("cannot listen on `{address}` for {purpose}")]
+    #[error("cannot listen on `{address}` for {purpose}: {source}")]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -107,7 +107,7 @@ impl SandboxError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NotEmpty { .. } => Some("name a folder that does not exist yet".to_owned()),
-            Self::Listen { address, .. } => {
+            Self::Listen { address, source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
                 Some(format!("use port 0 to take a free one: `{}:0`", address.ip()))
             }
             Self::PublicControl { .. } => Some("use `127.0.0.1:0`".to_owned()),

@@ -209,6 +209,12 @@ impl Channel {
         .and_then(|point| point.device_token.as_ref())
     }
 
+    /// The number of a trade point, or of the default one, where it has one.
+    #[must_use]
+    pub fn trade_point_id(&self, trade_point: Option<TradePointId>) -> Option<TradePointId> {
+        trade_point.or_else(|| self.pinned.merchant.default_trade_point()?.id)
+    }
+
     /// Whether the merchant's operations go straight to Kaspi, rather than through the old wrapper.
     #[must_use]
     pub fn is_direct(&self) -> bool {

@@ -223,3 +223,49 @@ async fn a_strict_sandbox_refuses_nobody_in_particular_and_init_keeps_its_hands_
     }
     assert_eq!(running.stop(), Some(0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_is_taken_is_told_with_its_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let ran = run_in(folder.path(), &["sandbox", "init", "bank", "--bin", GIFTS]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let arguments = [
+        "sandbox", "run", "--dir", "bank", "--listen", &address, "-o", "json",
+    ];
+    let ran = run_in(folder.path(), &arguments).await;
+    assert_eq!(ran.code, 3, "{ran:?}");
+    let message = ran.json()["error"]["message"].as_str().unwrap().to_owned();
+    assert!(
+        message.starts_with(&format!(
+            "cannot listen on `{address}` for Kaspi: Address already in use"
+        )),
+        "{message}"
+    );
+}
+
+/// A payment's number is not lost because a disk is full, and nobody is told that the payment failed.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_result_that_cannot_be_written_goes_to_standard_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = kaspi(
+        &["sandbox", "init", "bank", "--bin", GIFTS, "-o", "json"],
+        folder.path(),
+    )
+    .stdout(full)
+    .output()
+    .unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        told.starts_with("error: the result cannot be written to standard output: No space left"),
+        "{told}"
+    );
+    assert!(
+        told.ends_with("{\"config\":\"bank/kaspi.toml\",\"dir\":\"bank\"}\n"),
+        "{told}"
+    );
+}

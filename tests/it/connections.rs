@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use kaspi_direct::base::PaymentId;
+use kaspi_direct::base::{Explain, PaymentId, TradePointId};
 use tokio::sync::Notify;
 
-use super::kit::{FLOWERS, Operator, bin, create, in_time, invoice};
+use super::kit::{FLOWERS, Operator, bin, create, in_time, invoice, trade_point};
 use super::server::{Act, Server, Setup, as_kaspi};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -91,6 +91,7 @@ async fn a_caller_who_hangs_up_abandons_nothing_that_was_sent() {
         assert_eq!((seen.ended, seen.goodbyes), (0, 0), "{}", setup.name());
         // and the connection is as good as before
         create(&app, FLOWERS).await.unwrap();
+        // the server counts an answer once it is written, which may be after we have read it
         let seen = server.until(|seen| seen.answers == 2).await;
         assert_eq!(seen.ended, 0, "{}", setup.name());
     }
@@ -116,4 +117,23 @@ async fn an_operation_outlives_even_the_app() {
     // answered whole on a connection that was open until then, and ended by us once nothing held it
     let seen = server.until(|seen| seen.ended == 1).await;
     assert_eq!((seen.answers, seen.accepted), (1, 1));
+}
+
+/// The bank counts devices; one that is named and the same one by default are not two.
+#[tokio::test(flavor = "multi_thread")]
+async fn client_info_is_counted_for_each_device_however_it_is_named() {
+    let operator = Operator::of_two();
+    let server = Server::start(&operator.authority, Setup::of(&operator.authority)).await;
+    let app = operator.open(server.address, "");
+    let phone = invoice(FLOWERS).phone;
+    let by_default = app.api().session(Some(bin(FLOWERS))).unwrap();
+    let point = TradePointId::new(trade_point(FLOWERS)).unwrap();
+    let by_name = app.api().session(Some(bin(FLOWERS))).unwrap().at(point).unwrap();
+    for _ in 0..25 {
+        in_time(by_default.client_info(phone)).await.unwrap();
+        in_time(by_name.client_info(phone)).await.unwrap();
+    }
+    let error = in_time(by_name.client_info(phone)).await.unwrap_err();
+    assert_eq!(error.kind(), "too_often");
+    assert_eq!(server.seen().requests.len(), 50);
 }

@@ -347,6 +347,8 @@ pub fn as_kaspi(target: &str) -> String {
         r#"{"ReturnOperationId":15}"#
     } else if target.contains("/partner/tradepoints") {
         r#"[{"TradePointId":1,"TradePointName":"One"}]"#
+    } else if target.contains("/remote/client-info") {
+        r#"{"ClientName":"Somebody"}"#
     } else if target.contains("/payment/status") {
         r#"{"Status":"Wait"}"#
     } else {
