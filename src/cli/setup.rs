@@ -1,7 +1,7 @@
 //! `kaspi tradepoints`, `kaspi device` and `kaspi client-info`: what a merchant needs before the first payment.
 
-use std::fs::OpenOptions;
-use std::io::Write;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -111,18 +111,23 @@ async fn register(
 ) -> Result<(), Failure> {
     let app = context.open()?;
     let session = app.api().session(context.bin())?;
-    let registered = session.register_device(&request).await?;
-    let whereto = match token_file {
-        Some(file) => {
-            write_secret(file, &registered.device_token).map_err(|error| {
-                Failure::from_io(
-                    format!("the token cannot be written to `{}`", file.display()),
-                    error,
-                )
-            })?;
+    // before anything is registered: a token that cannot be kept would be lost
+    let mut reserved = token_file.map(reserve).transpose()?;
+    let registered = match session.register_device(&request).await {
+        Ok(registered) => registered,
+        Err(error) => {
+            if let Some(file) = token_file {
+                let _ = fs::remove_file(file);
+            }
+            return Err(error.into());
+        }
+    };
+    let whereto = match (token_file, &mut reserved) {
+        (Some(file), Some(open)) => {
+            write_secret(open, &registered.device_token).map_err(|error| unwritable(file, error))?;
             format!("its token is in {}", file.display())
         }
-        None => format!("its token: {}", registered.device_token.expose()),
+        _ => format!("its token: {}", registered.device_token.expose()),
     };
     let json = RegisteredJson {
         bin: session.bin(),
@@ -158,12 +163,23 @@ struct RegisteredJson<'a> {
 }
 
 /// Readable to its owner only, from its first moment on; an existing file is not written over.
-fn write_secret(file: &Path, token: &DeviceToken) -> std::io::Result<()> {
-    let mut file = OpenOptions::new()
+fn reserve(file: &Path) -> Result<File, Failure> {
+    OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
-        .open(file)?;
+        .open(file)
+        .map_err(|error| unwritable(file, error))
+}
+
+fn write_secret(file: &mut File, token: &DeviceToken) -> io::Result<()> {
     writeln!(file, "{}", token.expose())?;
     file.sync_all()
+}
+
+fn unwritable(file: &Path, error: io::Error) -> Failure {
+    Failure::from_io(
+        format!("the token cannot be written to `{}`", file.display()),
+        error,
+    )
 }

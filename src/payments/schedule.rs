@@ -46,12 +46,12 @@ pub(super) enum Step {
 impl Schedule {
     pub(super) fn new(pace: Pace, created: Instant, expires_in: Option<Duration>) -> Self {
         Self {
-            pace,
+            pace: sane(pace),
             created,
             // an end before the first question is a clock that is wrong, not a code that is dead
             expires: expires_in
                 .filter(|left| *left >= Duration::from_secs(10))
-                .map(|left| created + left),
+                .map(|left| created + left.min(INVOICE_LIFE)),
             activated: None,
             asked_after_end: false,
         }
@@ -92,6 +92,18 @@ impl Schedule {
         };
         self.expires.map_or(end, |expires| end.min(expires))
     }
+}
+
+/// Whoever embeds the library may put any timing together: none makes us ask without a pause, or count
+/// further than a clock can.
+fn sane(pace: Pace) -> Pace {
+    let Pace::Polled(mut timing) = pace else {
+        return pace;
+    };
+    timing.interval = timing.interval.clamp(Duration::from_millis(10), INVOICE_LIFE);
+    timing.activation = timing.activation.min(INVOICE_LIFE);
+    timing.confirmation = timing.confirmation.min(INVOICE_LIFE);
+    Pace::Polled(timing)
 }
 
 #[cfg(test)]
@@ -190,5 +202,24 @@ mod tests {
         assert_eq!(gaps.iter().max(), Some(&180));
         assert_eq!(asked.last(), Some(&86_400));
         assert!(asked.len() < 600, "{}", asked.len());
+    }
+
+    #[test]
+    fn absurd_timings_are_bounded() {
+        let start = Instant::now();
+        let mut timing = PollTiming::default();
+        timing.interval = Duration::ZERO;
+        timing.activation = Duration::MAX;
+        timing.confirmation = Duration::MAX;
+        let mut schedule = Schedule::new(Pace::Polled(timing), start, Some(Duration::MAX));
+        assert_eq!(
+            schedule.next(start),
+            Step::AskAt(start + Duration::from_millis(10))
+        );
+        schedule.note(&StatusWord::new("Wait"), start);
+        assert_eq!(
+            schedule.next(start),
+            Step::AskAt(start + Duration::from_millis(10))
+        );
     }
 }
