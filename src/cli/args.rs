@@ -7,6 +7,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::cert::args::Cert;
 use crate::base::{Amount, Bin, DeviceId, ExternalId, PaymentId, TradePointId};
 
 /// Exit codes, as every command's help shows them.
@@ -27,7 +28,7 @@ pub(super) struct Cli {
 impl Cli {
     /// Reads a command line.
     ///
-    /// Only a new sandbox takes several BINs; anywhere else the second one is a slip, and to take
+    /// Only the sandbox, when it is made and when it signs, takes several BINs; anywhere else the second one is a slip, and to take
     /// either of them would be a guess about whose money it is.
     pub(super) fn read(arguments: &[OsString]) -> Result<Self, clap::Error> {
         let cli = Self::try_parse_from(arguments)?;
@@ -161,7 +162,7 @@ impl Command {
     fn takes_several_bins(&self) -> bool {
         match self {
             #[cfg(feature = "sandbox")]
-            Self::Sandbox(Sandbox::Init { .. }) => true,
+            Self::Sandbox(Sandbox::Init { .. } | Sandbox::Sign { .. }) => true,
             _ => false,
         }
     }
@@ -321,20 +322,6 @@ pub(super) enum Merchants {
     Show,
 }
 
-#[derive(Debug, Subcommand)]
-pub(super) enum Cert {
-    /// What is in a file of certificates or keys; needs no configuration
-    #[command(after_help = "Example: kaspi cert inspect certificate.cer private.key")]
-    Inspect {
-        /// Files of any form: PEM, DER, PKCS#12
-        #[arg(required = true, value_name = "FILE")]
-        files: Vec<PathBuf>,
-        /// A file with the password, to look inside encrypted ones
-        #[arg(long, value_name = "FILE")]
-        password_file: Option<PathBuf>,
-    },
-}
-
 #[cfg(feature = "sandbox")]
 #[derive(Debug, Args)]
 pub(super) struct Demo {
@@ -356,6 +343,18 @@ pub(super) enum Sandbox {
         /// Issue the certificates from the authority of an earlier sandbox
         #[arg(long, value_name = "DIR")]
         ca: Option<PathBuf>,
+    },
+    /// Sign a certificate request, as the bank does, and print the certificate
+    #[command(
+        after_help = "Example: kaspi sandbox sign --dir /tmp/kaspi --bin 891027350515 request.csr > certificate.cer\n\n`--bin` may be given several times: the certificate is declared for all of them."
+    )]
+    Sign {
+        /// A folder that `kaspi sandbox init` has written
+        #[arg(long, value_name = "DIR")]
+        dir: PathBuf,
+        /// The request, PEM
+        #[arg(value_name = "CSR")]
+        request: PathBuf,
     },
     /// Run the simulated Kaspi for such a folder until interrupted
     #[command(

@@ -5,7 +5,7 @@ use super::failure::Failure;
 use super::report::Report;
 use crate::app::App;
 use crate::base::Bin;
-use crate::config::{self, Environment};
+use crate::config::{self, Config, Environment};
 
 /// What a command works with.
 pub(super) struct Context<'a> {
@@ -21,6 +21,17 @@ impl<'a> Context<'a> {
     /// The BIN named on the command line.
     pub(super) fn bin(&self) -> Option<Bin> {
         self.global.bins.first().copied()
+    }
+
+    /// Finds and reads the configuration, and loads nothing.
+    pub(super) fn configuration(&self) -> Result<(Config, Environment), Failure> {
+        let environment = Environment::of_process();
+        let file = config::find(self.global.config.as_deref(), &environment)?;
+        let config = config::load(&file, &environment)?;
+        for warning in &config.warnings {
+            self.report.warning(warning);
+        }
+        Ok((config, environment))
     }
 
     /// Finds and reads the configuration and loads every identity.

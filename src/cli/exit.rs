@@ -26,12 +26,17 @@ impl Exit {
         if error.delivery() == Some(Delivery::Unknown) {
             return Self::Unknown;
         }
+        // the old identity goes on serving: a check said no, with whatever code Kaspi gave
+        if error.kind() == "canary_refused" {
+            return Self::SaidNo;
+        }
         if error.code().is_some() {
             return Self::Refused;
         }
         match (error.kind(), error.fault()) {
             // the right question for a BIN that the configuration does not serve
             ("unknown_bin" | "mistyped_bin" | "no_trade_point", _) => Self::Configuration,
+            ("borrowed_identity" | "install_in_progress" | "nothing_to_roll_back", _) => Self::SaidNo,
             // TLS failed, whoever has to act on it
             (
                 "certificate_refused"

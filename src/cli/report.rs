@@ -1,6 +1,7 @@
 //! Everything that is printed: results on standard output, the rest on standard error.
 #![expect(clippy::print_stderr, reason = "this is the one file that prints")]
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
@@ -92,7 +93,7 @@ impl Report {
     pub(super) fn line(&self, text: &str) {
         if self.format == Format::Text {
             let mut out = std::io::stdout().lock();
-            let _ = writeln!(out, "{}", text.trim_end());
+            let _ = writeln!(out, "{}", harmless(text.trim_end()));
         }
     }
 
@@ -130,7 +131,7 @@ impl Report {
     pub(super) fn progress(&self, text: impl Display) {
         if !self.quiet {
             let paint = Paint(self.colors(&std::io::stderr()));
-            eprintln!("{}", paint.faint(text));
+            eprintln!("{}", harmless(&paint.faint(text)));
         }
     }
 
@@ -138,7 +139,8 @@ impl Report {
     pub(super) fn warning(&self, text: impl Display) {
         if !self.quiet {
             let paint = Paint(self.colors(&std::io::stderr()));
-            eprintln!("{} {text}", paint.warning("warning:"));
+            let text = text.to_string();
+            eprintln!("{} {}", paint.warning("warning:"), harmless(&text));
         }
     }
 
@@ -156,7 +158,7 @@ impl Report {
     fn failure_text(&self, failure: &Failure) {
         let paint = Paint(self.colors(&std::io::stderr()));
         let error = failure.error.as_ref();
-        eprintln!("{} {error}", paint.bad("error:"));
+        eprintln!("{} {}", paint.bad("error:"), harmless(&error.to_string()));
         if failure.exit == Exit::Unknown {
             eprintln!(
                 "  {}",
@@ -172,7 +174,7 @@ impl Report {
         if self.verbose > 0
             && let Some(causes) = chain_text(error).strip_prefix(&format!("{error}: "))
         {
-            eprintln!("  because: {causes}");
+            eprintln!("  because: {}", harmless(causes));
         }
         if let Some(hint) = error.hint() {
             eprintln!("  {} {hint}", paint.hint("hint:"));
@@ -190,6 +192,41 @@ impl Report {
             Color::Auto => stream.is_terminal() && Environment::of_process().get("NO_COLOR").is_none(),
         }
     }
+}
+
+/// Text that the terminal only shows. What the server and files say may hold sequences that clear the
+/// screen or turn the line round; of all of them, line breaks and colours alone get through.
+fn harmless(text: &str) -> Cow<'_, str> {
+    let obeyed = |character: char| {
+        character.is_control() && character != '\n'
+            || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(obeyed) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(obeyed) {
+        let (before, after) = rest.split_at(start);
+        shown.push_str(before);
+        let length = colour(after);
+        let (obeyed, after) =
+            after.split_at(length.unwrap_or_else(|| after.chars().next().map_or(0, char::len_utf8)));
+        match length {
+            Some(_) => shown.push_str(obeyed),
+            None => shown.extend(obeyed.chars().flat_map(char::escape_unicode)),
+        }
+        rest = after;
+    }
+    shown.push_str(rest);
+    Cow::Owned(shown)
+}
+
+/// The length of the sequence that sets colours, if the text begins with one.
+fn colour(text: &str) -> Option<usize> {
+    let parameters = text.strip_prefix("\u{1b}[")?;
+    let end = parameters.find(|character: char| !character.is_ascii_digit() && character != ';')?;
+    parameters.get(end..)?.starts_with('m').then_some(2 + end + 1)
 }
 
 fn failure_json(failure: &Failure) -> Value {
@@ -298,6 +335,28 @@ impl Paint {
             format!("{}{text}{}", style.render(), style.render_reset())
         } else {
             text.to_string()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_terminal_is_told_nothing_but_colours() {
+        let bold = Paint(true).strong("Цветы");
+        for (text, shown) in [
+            ("Flower shop\nline 2", "Flower shop\nline 2"),
+            (bold.as_str(), bold.as_str()),
+            ("\u{1b}[2Jx", "\\u{1b}[2Jx"),
+            ("\u{1b}[31", "\\u{1b}[31"),
+            ("a\u{1b}", "a\\u{1b}"),
+            ("\u{1b}]0;title\u{7}", "\\u{1b}]0;title\\u{7}"),
+            ("\rerror", "\\u{d}error"),
+            ("\u{202e}x\u{9b}2J", "\\u{202e}x\\u{9b}2J"),
+        ] {
+            assert_eq!(harmless(text), shown, "{text:?}");
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::sandbox::{ClientAuth, Options, Sandbox, SandboxError, layout};
 pub(super) async fn run(command: Command, bins: &[Bin], report: &Report) -> Result<(), Failure> {
     match command {
         Command::Init { dir, ca } => init(&dir, bins, ca, report),
+        Command::Sign { dir, request } => sign(&dir, bins, &request, report),
         Command::Run {
             dir,
             listen,
@@ -48,6 +49,23 @@ fn init(dir: &Path, bins: &[Bin], ca: Option<PathBuf>, report: &Report) -> Resul
             )
         },
         &json!({ "dir": dir, "config": config }),
+    );
+    Ok(())
+}
+
+/// The bank's part of a renewal: the certificate on standard output, to be redirected into a file.
+fn sign(dir: &Path, bins: &[Bin], request: &Path, report: &Report) -> Result<(), Failure> {
+    let text = std::fs::read_to_string(request).map_err(|error| {
+        Failure::from_io(
+            format!("the request `{}` cannot be read", request.display()),
+            error,
+        )
+    })?;
+    let bins: Vec<String> = bins.iter().map(Bin::to_string).collect();
+    let certificate = layout::sign(dir, &text, &bins).map_err(Unusable)?;
+    report.result(
+        |_| certificate.clone(),
+        &json!({ "bins": bins, "certificate": certificate }),
     );
     Ok(())
 }

@@ -217,6 +217,8 @@ pub enum PasswordOrigin {
     Credential(PathBuf),
     /// An environment variable: `KASPI_PASSWORD_<BIN>`.
     Environment(String),
+    /// A person, asked at the terminal.
+    Typed,
 }
 
 impl fmt::Display for PasswordOrigin {
@@ -225,6 +227,7 @@ impl fmt::Display for PasswordOrigin {
             Self::File(file) => write!(f, "file `{}`", file.display()),
             Self::Credential(file) => write!(f, "credential `{}`", file.display()),
             Self::Environment(name) => write!(f, "environment variable `{name}`"),
+            Self::Typed => f.write_str("the terminal"),
         }
     }
 }

@@ -8,9 +8,12 @@ use super::setting::Located;
 use super::settings::path;
 use super::{ConfigError, IdentityFiles};
 
-const CERTIFICATE: &str = "certificate.cer";
-const PRIVATE_KEY: &str = "private.key";
-const CONTAINERS: [&str; 2] = ["identity.p12", "identity.pfx"];
+/// The usual name of a certificate, with its chain behind it.
+pub const CERTIFICATE_FILE: &str = "certificate.cer";
+/// The usual name of a private key.
+pub const PRIVATE_KEY_FILE: &str = "private.key";
+/// The usual names of a file that holds both.
+pub const CONTAINER_FILES: [&str; 2] = ["identity.p12", "identity.pfx"];
 
 /// The named files; where none is named, those with the usual names.
 pub(super) fn find(
@@ -25,12 +28,12 @@ pub(super) fn find(
     }
     let certificate = match certificate {
         Some(file) => Some(file),
-        None => usual(folder, CERTIFICATE)?,
+        None => usual(folder, CERTIFICATE_FILE)?,
     };
     let key_is_named = private_key.is_some();
     let private_key = match private_key {
         Some(file) => Some(file),
-        None => usual(folder, PRIVATE_KEY)?,
+        None => usual(folder, PRIVATE_KEY_FILE)?,
     };
     match (certificate, private_key) {
         (Some(certificate), Some(private_key)) if key_is_named || certificate != private_key => {
@@ -48,7 +51,10 @@ pub(super) fn find(
 
 /// The first file of the usual names that is there.
 pub(super) fn first_present(folder: &Path) -> Result<Option<PathBuf>, ConfigError> {
-    for name in [CERTIFICATE, PRIVATE_KEY].into_iter().chain(CONTAINERS) {
+    for name in [CERTIFICATE_FILE, PRIVATE_KEY_FILE]
+        .into_iter()
+        .chain(CONTAINER_FILES)
+    {
         if let Some(file) = usual(folder, name)? {
             return Ok(Some(file));
         }
@@ -56,18 +62,18 @@ pub(super) fn first_present(folder: &Path) -> Result<Option<PathBuf>, ConfigErro
     Ok(None)
 }
 
-fn by_usual_names(folder: &Path) -> Result<IdentityFiles, ConfigError> {
-    let certificate = usual(folder, CERTIFICATE)?;
-    let private_key = usual(folder, PRIVATE_KEY)?;
+pub(super) fn by_usual_names(folder: &Path) -> Result<IdentityFiles, ConfigError> {
+    let certificate = usual(folder, CERTIFICATE_FILE)?;
+    let private_key = usual(folder, PRIVATE_KEY_FILE)?;
     let mut containers = Vec::new();
-    for name in CONTAINERS {
+    for name in CONTAINER_FILES {
         if let Some(file) = usual(folder, name)? {
             containers.push((name, file));
         }
     }
     let loose = match (&certificate, &private_key) {
-        (Some(_), _) => Some(CERTIFICATE),
-        (None, Some(_)) => Some(PRIVATE_KEY),
+        (Some(_), _) => Some(CERTIFICATE_FILE),
+        (None, Some(_)) => Some(PRIVATE_KEY_FILE),
         (None, None) => None,
     };
     let mut found = loose.into_iter().chain(containers.iter().map(|(name, _)| *name));
@@ -97,7 +103,7 @@ fn named(given: &Located<String>) -> Result<PathBuf, ConfigError> {
 
 /// A file of a usual name. A link that leads nowhere counts as there: it is to be reported as
 /// unreadable, not as if nobody had put it there.
-fn usual(folder: &Path, name: &str) -> Result<Option<PathBuf>, ConfigError> {
+pub(super) fn usual(folder: &Path, name: &str) -> Result<Option<PathBuf>, ConfigError> {
     let file = folder.join(name);
     match fs::symlink_metadata(&file) {
         Ok(_) => Ok(Some(file)),

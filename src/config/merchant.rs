@@ -9,7 +9,7 @@ use super::setting::Located;
 use super::settings::{bin as read_bin, choice};
 use super::{
     Config, ConfigError, ConfigWarning, Environment, IdentitySource, IdentitySpec, MerchantSpec, Route,
-    identity_files, password, trade_points,
+    identity_files, password, sets, trade_points,
 };
 use crate::base::Bin;
 
@@ -21,6 +21,7 @@ pub(super) fn read(
     bin: Bin,
     config: &Config,
     environment: &Environment,
+    candidate: Option<&IdentitySpec>,
     warnings: &mut Vec<ConfigWarning>,
 ) -> Result<MerchantSpec, ConfigError> {
     if !bin.has_valid_control_digit() {
@@ -38,7 +39,7 @@ pub(super) fn read(
         name: name(&raw, bin)?,
         active: raw.active.as_ref().is_none_or(|given| given.value),
         route: route(&raw, config)?,
-        identity: identity(folder, bin, &raw, environment, warnings)?,
+        identity: identity(folder, bin, &raw, environment, candidate, warnings)?,
         trade_points: trade_points::read(&file, &raw, warnings)?,
     })
 }
@@ -78,13 +79,39 @@ fn identity(
     bin: Bin,
     raw: &RawMerchant,
     environment: &Environment,
+    candidate: Option<&IdentitySpec>,
     warnings: &mut Vec<ConfigWarning>,
 ) -> Result<IdentitySource, ConfigError> {
     if let Some(given) = &raw.identity {
         return borrowed(folder, bin, raw, given);
     }
-    let files = identity_files::find(folder, raw.certificate.as_ref(), raw.private_key.as_ref())?;
-    let passwords = password::gather(folder, bin, raw.password_file.as_ref(), environment, warnings)?;
+    let installed = match candidate {
+        // what is in use now, and be it broken, does not matter to what is to replace it
+        Some(_) => None,
+        None => sets::in_use(folder)?,
+    };
+    if candidate.is_some() || installed.is_some() {
+        let named = [&raw.certificate, &raw.private_key, &raw.password_file];
+        if let Some(named) = named.into_iter().flatten().next() {
+            return Err(ConfigError::Conflict {
+                setting: named.setting.clone(),
+                other: format!(
+                    "installed sets, to which {} leads",
+                    folder.join(sets::CURRENT_LINK).display()
+                ),
+            });
+        }
+    }
+    if let Some(candidate) = candidate {
+        return Ok(IdentitySource::Own(candidate.clone()));
+    }
+    if installed.is_some() {
+        warnings.extend(sets::ignored(folder));
+    }
+    let material = installed.as_deref().unwrap_or(folder);
+    let files = identity_files::find(material, raw.certificate.as_ref(), raw.private_key.as_ref())?;
+    let password_file = raw.password_file.as_ref();
+    let passwords = password::gather(folder, material, bin, password_file, environment, warnings)?;
     Ok(IdentitySource::Own(IdentitySpec {
         owner: bin,
         files,
@@ -117,7 +144,11 @@ fn borrowed(
     if let Some(own) = own.into_iter().flatten().next() {
         return excludes(own.setting.to_string());
     }
-    match identity_files::first_present(folder)? {
+    let present = match identity_files::first_present(folder)? {
+        None => identity_files::usual(folder, sets::CURRENT_LINK)?,
+        found => found,
+    };
+    match present {
         Some(file) => excludes(file.display().to_string()),
         None => Ok(IdentitySource::Of(owner)),
     }

@@ -10,11 +10,15 @@ use super::settings::path;
 use super::{ConfigError, ConfigWarning, Environment, PasswordOrigin, PasswordSource, Setting};
 use crate::base::{Bin, Password};
 
-const USUAL_NAME: &str = "password";
+/// The usual name of the file with a key's password.
+pub const PASSWORD_FILE: &str = "password";
 
 /// Every password there is for `bin`. Which of them opens the key is found out where it is opened.
+///
+/// `material` is the folder of the identity's files; what merchant.toml names is relative to `folder`.
 pub(super) fn gather(
     folder: &Path,
+    material: &Path,
     bin: Bin,
     password_file: Option<&Located<String>>,
     environment: &Environment,
@@ -34,7 +38,7 @@ pub(super) fn gather(
             PasswordOrigin::File,
         );
     } else {
-        let file = folder.join(USUAL_NAME);
+        let file = material.join(PASSWORD_FILE);
         if let Some(contents) = read::optional(&file, SECRET_LIMIT, None)? {
             keep(&contents, file, PasswordOrigin::File);
         }

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Config, ConfigError, ConfigWarning, Environment, MerchantSpec, merchant};
+use super::{Config, ConfigError, ConfigWarning, Environment, IdentitySpec, MerchantSpec, merchant};
 use crate::base::Bin;
 
 /// What one sub-folder of `certs_dir` turned out to be.
@@ -32,6 +32,29 @@ pub struct MerchantFolder {
 /// `certs_dir` itself cannot be listed. Nothing is known about the merchants then, which is not the
 /// same as having none: whoever holds an earlier list should keep it.
 pub fn scan(config: &Config, environment: &Environment) -> Result<Vec<MerchantFolder>, ConfigError> {
+    read_all(config, environment, None)
+}
+
+/// The same, as it would be if the BIN that owns `candidate` had that identity: to try one out before
+/// it is put in place.
+///
+/// # Errors
+///
+/// As [`scan()`]; a folder that cannot take an identity of its own is an entry that says why, or one
+/// that borrows.
+pub fn scan_with(
+    config: &Config,
+    environment: &Environment,
+    candidate: &IdentitySpec,
+) -> Result<Vec<MerchantFolder>, ConfigError> {
+    read_all(config, environment, Some(candidate))
+}
+
+fn read_all(
+    config: &Config,
+    environment: &Environment,
+    candidate: Option<&IdentitySpec>,
+) -> Result<Vec<MerchantFolder>, ConfigError> {
     let unreadable = |source| ConfigError::Unreadable {
         file: config.certs_dir.clone(),
         setting: None,
@@ -47,14 +70,19 @@ pub fn scan(config: &Config, environment: &Environment) -> Result<Vec<MerchantFo
     folders.sort();
     let mut found: Vec<MerchantFolder> = folders
         .into_iter()
-        .filter_map(|folder| one(folder, config, environment))
+        .filter_map(|folder| one(folder, config, environment, candidate))
         .collect();
     refuse_duplicates(&mut found);
     warn_of_shared_tokens(&mut found);
     Ok(found)
 }
 
-fn one(folder: PathBuf, config: &Config, environment: &Environment) -> Option<MerchantFolder> {
+fn one(
+    folder: PathBuf,
+    config: &Config,
+    environment: &Environment,
+    candidate: Option<&IdentitySpec>,
+) -> Option<MerchantFolder> {
     let mut warnings = Vec::new();
     // A link that leads nowhere may be a merchant whose disk is not mounted: it is reported, not passed over.
     match fs::metadata(&folder) {
@@ -65,8 +93,10 @@ fn one(folder: PathBuf, config: &Config, environment: &Environment) -> Option<Me
     let (bin, merchant) = match Bin::parse(&name) {
         Ok(bin) => (
             Some(bin),
-            reachable(&folder)
-                .and_then(|()| merchant::read(&folder, bin, config, environment, &mut warnings)),
+            reachable(&folder).and_then(|()| {
+                let candidate = candidate.filter(|candidate| candidate.owner == bin);
+                merchant::read(&folder, bin, config, environment, candidate, &mut warnings)
+            }),
         ),
         Err(source) => (
             None,

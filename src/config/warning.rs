@@ -22,6 +22,14 @@ pub enum ConfigWarning {
         /// Its permission bits.
         mode: u32,
     },
+    /// A plain file in a folder whose identity is an installed set: nothing reads it.
+    #[error("{} is not used, because a set is installed: {} leads to it", .file.display(), .link.display())]
+    IgnoredFile {
+        /// The file.
+        file: PathBuf,
+        /// The link to the set in use.
+        link: PathBuf,
+    },
     /// Two merchants have one device token, which Kaspi gives for one trade point of one BIN.
     #[error("BIN `{bin}` and BIN `{other}` have the same device token")]
     SharedDeviceToken {
@@ -39,6 +47,7 @@ impl ConfigWarning {
         match self {
             Self::ControlDigit { .. } => "control_digit",
             Self::WorldReadable { .. } => "world_readable",
+            Self::IgnoredFile { .. } => "ignored_file",
             Self::SharedDeviceToken { .. } => "shared_device_token",
         }
     }
@@ -51,6 +60,10 @@ impl ConfigWarning {
                 "compare the number with the bank's letter, digit by digit".to_owned()
             }
             Self::WorldReadable { file, .. } => format!("`chmod o-rwx {}`", file.display()),
+            Self::IgnoredFile { file, .. } => format!(
+                "install it with `kaspi cert install`, or remove it: `rm {}`",
+                file.display()
+            ),
             Self::SharedDeviceToken { .. } => {
                 "one of the two was copied: register a device for it with `kaspi device register`".to_owned()
             }

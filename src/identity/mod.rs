@@ -8,7 +8,11 @@
 //! plain or encrypted, PEM or DER; PKCS#12; both in one PEM. RSA 2048 to 4096, ECDSA P-256 and P-384.
 
 mod check;
+mod convert;
+#[cfg(feature = "cli")]
+mod csr;
 mod der;
+mod encrypt;
 mod error;
 mod facts;
 mod finding;
@@ -22,6 +26,7 @@ mod pem;
 mod pkcs12;
 mod read;
 mod scheme;
+mod sets;
 mod sniff;
 mod stamp;
 mod trust;
@@ -38,11 +43,16 @@ use time::OffsetDateTime;
 use crate::base::Bin;
 use crate::config::PasswordOrigin;
 
+pub use convert::{Gathered, gather};
+#[cfg(feature = "cli")]
+pub use csr::{KeyAndRequest, Names, RequestError, Subject, request};
+pub use encrypt::{KeyWriteError, generate_password};
 pub use error::IdentityError;
 pub use facts::Facts;
 pub use finding::{Finding, Severity};
 pub use inspect::{Inspected, KeyFacts, inspect};
 pub use load::{Examination, examine, load};
+pub use sets::{SetError, SetFile, SetStore, StagedSet, Switched};
 pub use sniff::Form;
 pub use stamp::{Stamp, stamp};
 pub use trust::{TrustRoots, trust_roots};

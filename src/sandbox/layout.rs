@@ -71,6 +71,21 @@ pub fn init(folder: &Path, init: &Init) -> Result<(), SandboxError> {
     )
 }
 
+/// Signs a certificate request (PEM) with the authority of a sandbox, as the bank does. Gives the
+/// certificate as PEM, declared for these BINs.
+///
+/// # Errors
+///
+/// The authority or the request cannot be read, a BIN is none, or there is none at all: such a
+/// certificate would be refused for every organisation.
+pub fn sign(folder: &Path, request_pem: &str, bins: &[String]) -> Result<String, SandboxError> {
+    if bins.is_empty() {
+        return Err(SandboxError::Bin { given: String::new() });
+    }
+    let bins: Vec<&str> = bins.iter().map(String::as_str).collect();
+    Authority::load(&folder.join(OWN))?.sign_request(request_pem, &bins)
+}
+
 /// Everything about a sandbox that its folder says.
 pub(super) fn options(folder: &Path) -> Result<Options, SandboxError> {
     let own = folder.join(OWN);

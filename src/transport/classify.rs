@@ -1,7 +1,8 @@
 //! From hyper's errors to ours: what happened, and whether Kaspi can have got the request.
 //!
 //! The rules for `NotSent`: the request was never given a connection; or hyper never started it; or the
-//! connection turned out to be closed before a byte of it was taken for writing; or an alert about our
+//! connection turned out to be closed before a byte of it was taken for writing; or an HTTP/2 server says
+//! that it has not looked at it; or an alert about our
 //! certificate ended a connection that had carried no answer yet. On TLS 1.3 that alert comes after the
 //! handshake seems done, and stands deep in the chain of causes, inside nested `io::Error`s that
 //! `source()` alone passes over. Everything else is `Unknown`.
@@ -73,7 +74,8 @@ pub(super) fn request(
             cause
                 .downcast_ref::<hyper::Error>()
                 .is_some_and(hyper::Error::is_canceled)
-        });
+        })
+        || find::<h2::Error>(&error).is_some_and(disclaims);
     let alert = received_alert(&error)
         .or_else(|| state.and_then(|state| state.alert()))
         .or_else(|| elsewhere.filter(|_| unstarted));
@@ -107,6 +109,13 @@ pub(super) fn request(
         .with_alert(alert)
         .on(facts)
         .caused_by(error)
+}
+
+/// Whether an HTTP/2 server says that it has not looked at the request and never will: by GOAWAY, which
+/// h2 gives to requests beyond the last one that the server names, or by REFUSED_STREAM (RFC 9113, 8.7).
+fn disclaims(error: &h2::Error) -> bool {
+    error.is_remote()
+        && (error.is_go_away() || error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM))
 }
 
 /// An answer whose body broke off. Its head had come, so the request had arrived.

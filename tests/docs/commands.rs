@@ -130,6 +130,7 @@ fn a_day_at_the_shop() -> Vec<(String, Value)> {
         "cert inspect",
         &[&format!("{dir}/certs/891027350515/certificate.cer")],
     );
+    certificates(&folder.path().join("new"), dir, &mut take);
     take("tradepoints", &[]);
     let token = folder.path().join("device.token");
     let register = [
@@ -164,6 +165,44 @@ fn a_day_at_the_shop() -> Vec<(String, Value)> {
     take("device delete", &["--trade-point", "385716"]);
     printed.push(("sandbox run".to_owned(), ready));
     printed
+}
+
+/// A renewal and the way back.
+fn certificates(new: &Path, sandbox: &str, take: &mut dyn FnMut(&str, &[&str]) -> Value) {
+    const BIN: [&str; 2] = ["--bin", "891027350515"];
+    let file = |name: &str| new.join(name).to_str().unwrap().to_owned();
+    take("cert check", &[]);
+    let name = ["--common-name", "pay.example.kz", "--organization", "TOO Flowers"];
+    let out = ["--generate-password", "--out", new.to_str().unwrap()];
+    take("cert request", &[&BIN[..], &name, &out].concat());
+    let request = file("request.csr");
+    let signed = take(
+        "sandbox sign",
+        &[&["--dir", sandbox, &request][..], &BIN].concat(),
+    );
+    let certificate = file("certificate.cer");
+    std::fs::write(&certificate, signed["certificate"].as_str().unwrap()).unwrap();
+    let (key, password) = (file("private.key"), file("password"));
+    let files = [
+        "--cert",
+        &certificate,
+        "--key",
+        &key,
+        "--password-file",
+        &password,
+    ];
+    take("cert install", &[&BIN[..], &files].concat());
+    take("cert rollback", &BIN);
+    let converted = file("converted");
+    let files = [
+        &certificate,
+        &key,
+        "--password-file",
+        &password,
+        "--out",
+        &converted,
+    ];
+    take("cert convert", &files);
 }
 
 fn kaspi(config: &Path, arguments: &[&str]) -> Value {

@@ -18,11 +18,18 @@
     unnameable_types
 )]
 
+mod cert_check;
+mod cert_convert;
+mod cert_install;
+mod cert_interrupted;
+mod cert_kit;
+mod cert_request;
 mod cli;
 mod cli_kit;
 mod cli_sandbox;
 mod connections;
 mod contract;
+mod disclaimed;
 mod identity_forms;
 mod identity_inspect;
 mod identity_kit;

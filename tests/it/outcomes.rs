@@ -347,7 +347,7 @@ async fn a_reset_right_after_the_handshake_is_never_told_as_sent() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_was_closed_while_idle_costs_nothing() {
     let operator = Operator::of_two();
-    for setup in Setup::both(&operator.authority) {
+    for setup in Setup::all(&operator.authority) {
         for _ in 0..20 {
             let server = Server::start(&operator.authority, setup.clone()).await;
             let app = operator.open(server.address, "");

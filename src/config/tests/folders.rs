@@ -517,3 +517,99 @@ fn a_token_of_two_merchants_is_warned_of_on_both() {
     );
     assert!(place.scan().iter().all(|entry| entry.warnings.is_empty()));
 }
+
+/// A merchant's folder with two sets, the second one in use, and plain files besides.
+fn with_sets() -> Place {
+    let place = Place::with_merchant();
+    for set in ["0", "1"] {
+        fs::create_dir_all(place.path(&format!("certs/{BIN}/.sets/{set}"))).unwrap();
+        for name in ["certificate.cer", "private.key"] {
+            place.put(&format!("certs/{BIN}/.sets/{set}/{name}"), "");
+        }
+        place.put(
+            &format!("certs/{BIN}/.sets/{set}/password"),
+            format!("of-{set}\n"),
+        );
+    }
+    place.put(&format!("certs/{BIN}/password"), "plain\n");
+    std::os::unix::fs::symlink(".sets/1", place.path(&format!("certs/{BIN}/current"))).unwrap();
+    place
+}
+
+#[test]
+fn an_installed_set_comes_before_plain_files() {
+    let mut place = with_sets();
+    place.variable(&format!("KASPI_PASSWORD_{BIN}"), "of-the-environment");
+    let spec = place.merchant();
+    let identity = own(&spec);
+    assert_eq!(
+        relative(&place, identity.files.clone()),
+        pair(".sets/1/certificate.cer", ".sets/1/private.key")
+    );
+    let passwords: Vec<_> = identity
+        .passwords
+        .iter()
+        .map(|source| source.password.expose())
+        .collect();
+    assert_eq!(passwords, [&b"of-1"[..], b"of-the-environment"]);
+    let warnings: Vec<_> = place
+        .one()
+        .warnings
+        .iter()
+        .map(|it| place.plain(&it.to_string()))
+        .collect();
+    insta::assert_snapshot!(warnings.join("\n"), @r"
+    /x/certs/891027350515/certificate.cer is not used, because a set is installed: /x/certs/891027350515/current leads to it
+    /x/certs/891027350515/private.key is not used, because a set is installed: /x/certs/891027350515/current leads to it
+    /x/certs/891027350515/password is not used, because a set is installed: /x/certs/891027350515/current leads to it
+    ");
+}
+
+#[test]
+fn an_installed_set_excludes_named_files_and_a_borrowed_identity() {
+    let place = with_sets();
+    for name in ["certificate.cer", "private.key"] {
+        fs::remove_file(place.path(&format!("certs/{BIN}/{name}"))).unwrap();
+    }
+    let mut said = Vec::new();
+    for toml in [
+        "certificate = \"tls.crt\"\n",
+        "password_file = \"password\"\n",
+        "identity = \"210440028324\"\n",
+    ] {
+        place.put("certs/891027350515/tls.crt", "");
+        place.put(&format!("certs/{BIN}/merchant.toml"), toml);
+        said.push(place.words(&place.one().merchant.unwrap_err()));
+    }
+    insta::assert_snapshot!(said.join("\n"), @r"
+    `certificate` in /x/certs/891027350515/merchant.toml line 1 excludes installed sets, to which /x/certs/891027350515/current leads
+      hint: keep one of the two
+    `password_file` in /x/certs/891027350515/merchant.toml line 1 excludes installed sets, to which /x/certs/891027350515/current leads
+      hint: keep one of the two
+    `identity` in /x/certs/891027350515/merchant.toml line 1 excludes /x/certs/891027350515/current
+      hint: keep one of the two
+    ");
+}
+
+#[test]
+fn a_candidate_stands_in_for_the_identity_of_its_owner_alone() {
+    let place = with_sets();
+    place.identity("210440028324");
+    let owner = BIN.parse().unwrap();
+    let set = place.path(&format!("certs/{BIN}/.sets/0"));
+    let candidate = crate::config::candidate(owner, &set, &place.environment()).unwrap();
+    assert_eq!(candidate.passwords.len(), 1);
+    let config = place.load().unwrap();
+    let folders = crate::config::scan_with(&config, &place.environment(), &candidate).unwrap();
+    let files: Vec<_> = folders
+        .iter()
+        .map(|folder| own(folder.merchant.as_ref().unwrap()).files.clone())
+        .collect();
+    assert_eq!(
+        relative(&place, files[1].clone()),
+        pair(".sets/0/certificate.cer", ".sets/0/private.key")
+    );
+    assert!(
+        matches!(&files[0], IdentityFiles::Pair { private_key, .. } if private_key.ends_with("210440028324/private.key"))
+    );
+}

@@ -1,7 +1,7 @@
 //! HTTP/2 by hyper.
 
 use std::convert::Infallible;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
@@ -16,15 +16,23 @@ use super::{Act, Guest, Request, Wire};
 
 pub(super) async fn serve_http2(wire: Wire, guest: Guest) {
     let over = Arc::clone(&guest.over);
+    let farewell = Arc::clone(&guest.farewell);
     let shared = Arc::clone(&guest.shared);
     let service = service_fn(move |request: http::Request<Incoming>| serve_one(request, guest.clone()));
     let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
         .serve_connection(TokioIo::new(wire), service);
-    tokio::select! {
-        ended = connection => if ended.is_ok() {
-            shared.note(|seen| seen.goodbyes += 1);
-        },
-        () = over.notified() => {}
+    let mut connection = pin!(connection);
+    loop {
+        tokio::select! {
+            ended = &mut connection => {
+                if ended.is_ok() {
+                    shared.note(|seen| seen.goodbyes += 1);
+                }
+                return;
+            }
+            () = farewell.notified() => connection.as_mut().graceful_shutdown(),
+            () = over.notified() => return,
+        }
     }
 }
 
@@ -62,7 +70,11 @@ async fn serve_one(
             gate.notified().await;
             (200, Flow::Whole(Some(text.into())))
         }
-        Act::AnswerAndClose(_) | Act::Raw(_) | Act::EndlessHead | Act::ResetMidRequest => {
+        Act::AnswerAndClose(text) => {
+            guest.farewell.notify_one();
+            (200, Flow::Whole(Some(text.into())))
+        }
+        Act::Raw(_) | Act::EndlessHead | Act::ResetMidRequest => {
             panic!("over HTTP/1.1 only")
         }
         Act::ResetAfterRequest | Act::ResetUnread => {

@@ -28,7 +28,7 @@ use tokio_rustls::server::TlsStream;
 use super::kit::in_time;
 use http1::serve_http1;
 use http2::serve_http2;
-use tls::server_config;
+pub use tls::server_config;
 
 /// What the server does with a request, or with the connection it comes over.
 #[derive(Clone, Debug)]
@@ -304,6 +304,7 @@ async fn connection(tcp: TcpStream, acceptor: TlsAcceptor, number: usize, shared
         shared: Arc::clone(shared),
         reset: Arc::clone(&wire.reset),
         over: Arc::default(),
+        farewell: Arc::default(),
     };
     if shared.next_is_reset_unread() {
         wire.reset.store(true, Ordering::Release);
@@ -362,6 +363,8 @@ struct Guest {
     shared: Arc<Shared>,
     reset: Arc<AtomicBool>,
     over: Arc<Notify>,
+    /// Over HTTP/2: the answers under way are the last.
+    farewell: Arc<Notify>,
 }
 
 /// A TLS connection that is reset rather than closed when dropped, where that was asked for.

@@ -10,7 +10,7 @@ use rustls::{DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConf
 
 use super::{Auth, Setup};
 
-pub(super) fn server_config(
+pub fn server_config(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
     setup: &Setup,

@@ -1,17 +1,17 @@
-//! `kaspi cert`: certificates and keys.
+//! `kaspi cert inspect`: what is in a file, whoever's it is.
 
 use std::path::PathBuf;
 
-use super::args::Cert;
-use super::context::Context;
-use super::failure::Failure;
-use super::report::Paint;
+use super::args::Inspect;
 use crate::base::{Clock, SystemClock};
+use crate::cli::context::Context;
+use crate::cli::failure::Failure;
+use crate::cli::report::Paint;
 use crate::config::read_password_file;
 use crate::identity::{Inspected, inspect};
 
-pub(super) fn run(command: Cert, context: &Context<'_>) -> Result<(), Failure> {
-    let Cert::Inspect { files, password_file } = command;
+pub(super) fn run(command: Inspect, context: &Context<'_>) -> Result<(), Failure> {
+    let Inspect { files, password_file } = command;
     let passwords = match password_file {
         Some(file) => vec![read_password_file(&file)?],
         None => Vec::new(),

@@ -1,0 +1,124 @@
+//! What `kaspi cert` itself refuses.
+
+use std::path::PathBuf;
+
+use crate::api;
+use crate::base::{Bin, Explain, Fault};
+
+/// What `kaspi cert` itself refuses.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CertError {
+    /// A change of somebody's identity is never the default's.
+    #[error("this changes the identity of one organisation, and `--bin` names none")]
+    NoBin,
+    #[error("BIN `{bin}` has no folder in `{}`", certs_dir.display())]
+    UnknownBin { bin: Bin, certs_dir: PathBuf },
+    #[error(
+        "BIN `{bin}` has no folder in `{}`, and its control digit is wrong, so it is mistyped",
+        certs_dir.display()
+    )]
+    MistypedBin { bin: Bin, certs_dir: PathBuf },
+    #[error(
+        "BIN `{bin}` acts with the identity of BIN `{owner}`; a change there touches {}",
+        listed(touched)
+    )]
+    Borrowed { bin: Bin, owner: Bin, touched: Vec<Bin> },
+    #[error(
+        "`{}` is a certificate for BIN {}, and it is to be installed for BIN `{bin}`",
+        file.display(), listed(named)
+    )]
+    OtherBin {
+        bin: Bin,
+        named: Vec<Bin>,
+        file: PathBuf,
+    },
+    #[error("Kaspi refuses BIN `{bin}` with the new certificate: {source}")]
+    CanaryRefused { bin: Bin, source: api::Error },
+    #[error("whether Kaspi takes the new certificate for BIN `{bin}` is not known: {source}")]
+    CanaryUnanswered { bin: Bin, source: api::Error },
+    #[error("`{}` exists", path.display())]
+    Exists { path: PathBuf },
+    #[error("a password is needed, and there is no terminal to ask at")]
+    NoTerminal { hint: &'static str },
+    #[error("the password has {length} characters, at least {least} are needed")]
+    ShortPassword { length: usize, least: usize },
+    #[error("the two passwords differ")]
+    PasswordsDiffer,
+    #[error("`{}` was written and holds another key than was meant", path.display())]
+    NotReadBack { path: PathBuf },
+}
+
+impl Explain for CertError {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::NoBin => "no_bin",
+            Self::UnknownBin { .. } => "unknown_bin",
+            Self::MistypedBin { .. } => "mistyped_bin",
+            Self::Borrowed { .. } => "borrowed_identity",
+            Self::OtherBin { .. } => "other_bin",
+            Self::CanaryRefused { .. } => "canary_refused",
+            Self::CanaryUnanswered { .. } => "canary_unanswered",
+            Self::Exists { .. } => "file_exists",
+            Self::NoTerminal { .. } => "no_terminal",
+            Self::ShortPassword { .. } => "short_password",
+            Self::PasswordsDiffer => "passwords_differ",
+            Self::NotReadBack { .. } => "not_read_back",
+        }
+    }
+
+    fn fault(&self) -> Fault {
+        match self {
+            Self::NoBin
+            | Self::UnknownBin { .. }
+            | Self::MistypedBin { .. }
+            | Self::NoTerminal { .. }
+            | Self::ShortPassword { .. }
+            | Self::PasswordsDiffer => Fault::Caller,
+            Self::Borrowed { .. } | Self::OtherBin { .. } | Self::Exists { .. } => Fault::Operator,
+            Self::CanaryRefused { source, .. } => source.fault(),
+            Self::CanaryUnanswered { .. } => Fault::Network,
+            Self::NotReadBack { .. } => Fault::Us,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NoBin => "name it: `--bin BIN`".to_owned(),
+            Self::UnknownBin { bin, certs_dir } => format!(
+                "to add the organisation, make its folder with a merchant.toml first: `mkdir {}`",
+                certs_dir.join(bin.to_string()).display()
+            ),
+            Self::MistypedBin { .. } => "compare the number with the bank's letter, digit by digit".to_owned(),
+            Self::Borrowed { owner, .. } => format!("if all of them are meant, use `--bin {owner}`"),
+            Self::OtherBin { .. } => {
+                "take the certificate of this BIN; if the bank has declared it for this one too, add `--allow-other-bin`"
+                    .to_owned()
+            }
+            Self::CanaryRefused { source, .. } => {
+                let advice = source.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+                format!("nothing has changed, the files before stay in use{advice}")
+            }
+            Self::CanaryUnanswered { .. } => {
+                "nothing has changed; try again, or install without asking Kaspi: `--no-canary`".to_owned()
+            }
+            Self::Exists { .. } => "name another folder with `--out`, or move the file away".to_owned(),
+            Self::NoTerminal { hint } => (*hint).to_owned(),
+            Self::ShortPassword { .. } => "take a longer one, or `--generate-password`".to_owned(),
+            Self::PasswordsDiffer => "type the same one twice".to_owned(),
+            Self::NotReadBack { path } => format!("do not use it, and report this: `rm {}`", path.display()),
+        };
+        Some(hint)
+    }
+
+    fn code(&self) -> Option<i64> {
+        match self {
+            Self::CanaryRefused { source, .. } => source.code(),
+            _ => None,
+        }
+    }
+}
+
+fn listed(bins: &[Bin]) -> String {
+    let shown: Vec<String> = bins.iter().map(|bin| format!("`{bin}`")).collect();
+    shown.join(", ")
+}
