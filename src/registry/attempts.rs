@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::RegistryError;
 use crate::base::Explain;
@@ -98,13 +98,16 @@ impl Recorder {
         self.told.insert(told_as)
     }
 
-    /// Whether the last attempt met files of which the rest may still be on its way.
-    pub(super) fn awaits_the_rest(&self) -> bool {
+    /// Whether an attempt not long ago met files of which the rest may still be on its way.
+    pub(super) fn awaits_the_rest(&self, now: OffsetDateTime) -> bool {
         self.attempts
             .standing_error()
-            .is_some_and(|failed| is_half_written(failed.error.kind()))
+            .is_some_and(|failed| is_half_written(failed.error.kind()) && now - failed.at < ON_ITS_WAY)
     }
 }
+
+/// How long the rest of a half-written set is looked for more often than usual.
+const ON_ITS_WAY: Duration = Duration::minutes(2);
 
 /// What certificate, key and password look like while they are being copied one after the other.
 fn is_half_written(kind: &str) -> bool {

@@ -119,8 +119,8 @@ impl<K: Send + Sync + 'static> Rotor<K> {
         let unfinished = self
             .holdings
             .values()
-            .any(|holding| holding.recorder.awaits_the_rest())
-            || self.records.values().any(FolderRecord::awaits_the_rest);
+            .any(|holding| holding.recorder.awaits_the_rest(now))
+            || self.records.values().any(|record| record.awaits_the_rest(now));
         unfinished.then_some(FOR_THE_REST)
     }
 

@@ -210,19 +210,25 @@ struct Looked {
 impl<K: Send + Sync + 'static> Keeper<K> {
     async fn run(mut self) {
         let mut occasion = Occasion::Due;
+        let mut due = Instant::now();
         loop {
+            if occasion == Occasion::Due {
+                due = Instant::now() + PERIOD;
+            }
             let asked = self.desk.asks.load(Ordering::Acquire);
-            let again = self.rescan(occasion).await.unwrap_or(PERIOD);
+            let again = self.rescan(occasion).await;
             self.desk.done.send_replace(asked);
-            occasion = self.wait(Instant::now() + again).await;
+            let look_again = again.map_or(due, |again| Instant::now() + again);
+            occasion = self.wait(due, look_again).await;
         }
     }
 
     /// Waits for something to do: time, a request, or a change and the quiet after it.
-    async fn wait(&self, due: Instant) -> Occasion {
+    async fn wait(&self, due: Instant, look_again: Instant) -> Occasion {
         tokio::select! {
             () = self.desk.asked() => return Occasion::Due,
             () = sleep_until(due) => return Occasion::Due,
+            () = sleep_until(look_again) => return Occasion::Noticed,
             () = self.desk.changed.notified() => {}
         }
         let latest = Instant::now() + PATIENCE;

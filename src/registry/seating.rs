@@ -28,8 +28,8 @@ pub(super) struct FolderRecord {
 }
 
 impl FolderRecord {
-    pub(super) fn awaits_the_rest(&self) -> bool {
-        self.recorder.awaits_the_rest()
+    pub(super) fn awaits_the_rest(&self, now: OffsetDateTime) -> bool {
+        self.recorder.awaits_the_rest(now)
     }
 }
 

@@ -82,7 +82,7 @@ impl FolderWatch {
                     is_new = true;
                 }
                 Err(error) => {
-                    self.trouble = Some(told(path, &error));
+                    self.trouble = Some(told_of(path, &error));
                     if matches!(error.kind, ErrorKind::MaxFilesWatch) {
                         break;
                     }
@@ -149,7 +149,7 @@ fn is_change(event: &Event) -> bool {
     }
 }
 
-fn told(path: &Path, error: &notify::Error) -> String {
+fn told_of(path: &Path, error: &notify::Error) -> String {
     let path = path.display();
     match error.kind {
         ErrorKind::MaxFilesWatch => format!(
@@ -170,4 +170,74 @@ fn take<T: Default>(mutex: &Mutex<T>) -> T {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Waits for a change to be told; that it never is fails the test.
+    async fn told(changed: &Notify) {
+        let patience = std::time::Duration::from_secs(30);
+        tokio::time::timeout(patience, changed.notified())
+            .await
+            .expect("a change was not noticed");
+    }
+
+    #[tokio::test]
+    async fn a_path_that_comes_to_mean_another_folder_is_watched_anew() {
+        let temp = tempfile::tempdir().unwrap();
+        let root = fs::canonicalize(temp.path()).unwrap();
+        let folder = root.join("folder");
+        fs::create_dir(&folder).unwrap();
+        let changed = Arc::new(Notify::new());
+        let mut watch = FolderWatch::new(Arc::clone(&changed));
+        let wanted: BTreeSet<PathBuf> = [folder.clone()].into();
+        assert!(watch.follow(&wanted));
+        assert!(!watch.follow(&wanted), "nothing is new");
+
+        // by renaming, and by removing, where the inode's number may be given out again
+        for take_away in [
+            (|folder: &Path| fs::rename(folder, folder.with_extension("away")).unwrap()) as fn(&Path),
+            |folder: &Path| fs::remove_dir_all(folder).unwrap(),
+        ] {
+            take_away(&folder);
+            told(&changed).await;
+            fs::create_dir(&folder).unwrap();
+            assert!(watch.follow(&wanted));
+            assert_eq!(watch.folders(), 1);
+            assert_eq!(watch.trouble(&folder), None);
+            fs::write(folder.join("file"), "x").unwrap();
+            told(&changed).await;
+            assert!(!watch.follow(&wanted));
+        }
+
+        fs::remove_dir_all(&folder).unwrap();
+        watch.follow(&wanted);
+        assert!(watch.trouble(&folder).is_some());
+        assert_eq!(watch.folders(), 0);
+    }
+
+    #[test]
+    fn the_limit_of_watches_is_told_with_its_name() {
+        let error = notify::Error::new(ErrorKind::MaxFilesWatch);
+        assert_eq!(
+            told_of(Path::new("/certs"), &error),
+            "`/certs` cannot be watched: the system's limit of watches is reached (fs.inotify.max_user_watches)"
+        );
+    }
+
+    #[test]
+    fn our_own_reading_is_no_change() {
+        use notify::event::{CreateKind, DataChange};
+        for (kind, is) in [
+            (EventKind::Access(AccessKind::Open(AccessMode::Any)), false),
+            (EventKind::Access(AccessKind::Close(AccessMode::Read)), false),
+            (EventKind::Access(AccessKind::Close(AccessMode::Write)), true),
+            (EventKind::Modify(ModifyKind::Data(DataChange::Any)), true),
+            (EventKind::Create(CreateKind::File), true),
+        ] {
+            assert_eq!(is_change(&Event::new(kind)), is, "{kind:?}");
+        }
+    }
 }
