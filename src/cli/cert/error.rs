@@ -96,7 +96,9 @@ impl Explain for CertError {
             }
             Self::CanaryRefused { source, .. } => {
                 let advice = source.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
-                format!("nothing has changed, the files before stay in use{advice}")
+                format!(
+                    "nothing has changed, the files before stay in use{advice}; if the answer has another cause, `--no-canary`"
+                )
             }
             Self::CanaryUnanswered { .. } => {
                 "nothing has changed; try again, or install without asking Kaspi: `--no-canary`".to_owned()

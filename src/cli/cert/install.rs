@@ -51,10 +51,14 @@ pub(super) async fn run(wanted: Install, context: &Context<'_>) -> Result<(), Fa
     }
     let proved = match wanted.no_canary {
         true => Vec::new(),
-        false => match prove(&config, &environment, &candidate).await? {
-            Proof::Taken(bins) => bins,
-            Proof::Unanswered(error) => accept_unproved(error, bin, &config, &environment, context)?,
-        },
+        false => {
+            let present = present(bin, &config, &environment)?;
+            let present = present.as_ref();
+            match prove(&config, &environment, &candidate, present, context.report).await? {
+                Proof::Taken(bins) => bins,
+                Proof::Unanswered(error) => accept_unproved(error, present, context)?,
+            }
+        }
     };
     let previous_set = staged.previous();
     let switched = store.publish(staged)?;
@@ -236,13 +240,10 @@ fn password_to_keep<'a>(given: &'a IdentitySpec, new: &Identity) -> Option<&'a P
 /// Without an answer the old identity stays while it works; where nothing works, there is nothing to lose.
 fn accept_unproved(
     error: CertError,
-    bin: Bin,
-    config: &Config,
-    environment: &Environment,
+    present: Option<&IdentitySpec>,
     context: &Context<'_>,
 ) -> Result<Vec<Bin>, Failure> {
-    let works =
-        present(bin, config, environment)?.is_some_and(|spec| identity::load(&spec, &SystemClock).is_ok());
+    let works = present.is_some_and(|spec| identity::load(spec, &SystemClock).is_ok());
     if works {
         return Err(error.into());
     }

@@ -4,61 +4,57 @@ use std::sync::Arc;
 
 use super::error::CertError;
 use super::merchant;
-use crate::api::{Api, ApiSettings};
+use crate::api::{self, Api, ApiSettings};
 use crate::base::{Bin, Explain, SystemClock};
 use crate::cli::failure::Failure;
+use crate::cli::report::Report;
 use crate::config::{Config, Environment, IdentitySpec, scan_with};
 use crate::transport::{Failure as TransportFailure, RefusedBy, Transport};
 
 /// What the canary found.
 pub(super) enum Proof {
-    /// Kaspi answered for all of these.
+    /// Kaspi takes the certificate for these.
     Taken(Vec<Bin>),
     /// No answer came that says yes or no.
     Unanswered(CertError),
 }
 
+/// What one answer says about the certificate.
+enum Verdict {
+    /// It is not taken.
+    Refused,
+    /// It is taken, and Kaspi says no to the BIN, as where that has no trade points.
+    SaidNo,
+    /// Nothing.
+    Unknown,
+}
+
 /// Reads the trade points of every active BIN that acts with the candidate, over connections of its
 /// own: no session and no connection of another identity can answer for it. Harmless.
+///
+/// Where Kaspi says no to a BIN, `present` is asked too: what is answered to both is no fault of the new one.
 pub(super) async fn prove(
     config: &Config,
     environment: &Environment,
     candidate: &IdentitySpec,
+    present: Option<&IdentitySpec>,
+    report: &Report,
 ) -> Result<Proof, Failure> {
-    let owner = candidate.owner;
-    let mut folders = scan_with(config, environment, candidate)?;
-    let served = merchant::served_by(owner, &folders);
-    folders.retain(|folder| folder.bin.is_some_and(|bin| served.contains(&bin)));
-    let mut specs: Vec<_> = folders
-        .iter_mut()
-        .filter_map(|folder| folder.merchant.as_mut().ok())
-        .collect();
-    if specs.iter().all(|spec| !spec.active) {
-        // nobody is to be served yet; the owner's answer is the one that can be had
-        specs
-            .iter_mut()
-            .filter(|spec| spec.bin == owner)
-            .for_each(|spec| spec.active = true);
-    }
-    let bins: Vec<Bin> = specs
-        .iter()
-        .filter(|spec| spec.active)
-        .map(|spec| spec.bin)
-        .collect();
-
-    let (transport, _) = Transport::open(config, &folders, Arc::new(SystemClock))?;
-    let api = Api::new(Arc::new(transport), ApiSettings::default());
+    let (api, bins) = calls_over(candidate, config, environment)?;
     for bin in &bins {
-        let answer = match api.session(Some(*bin)) {
-            Ok(session) => session.trade_points().await,
-            Err(error) => return Err(error.into()),
+        let Err(source) = ask(&api, *bin).await else {
+            continue;
         };
-        match answer {
-            Ok(_) => {}
-            Err(source) if is_refusal(&source) => {
+        match verdict(&source) {
+            Verdict::SaidNo if is_said_over(present, *bin, config, environment).await => {
+                report.warning(format!(
+                    "{source}; the certificate in use gets such an answer too, so it is no fault of the new one"
+                ));
+            }
+            Verdict::Refused | Verdict::SaidNo => {
                 return Err(CertError::CanaryRefused { bin: *bin, source }.into());
             }
-            Err(source) => {
+            Verdict::Unknown => {
                 return Ok(Proof::Unanswered(CertError::CanaryUnanswered {
                     bin: *bin,
                     source,
@@ -69,12 +65,67 @@ pub(super) async fn prove(
     Ok(Proof::Taken(bins))
 }
 
-/// The server ends the handshake, or Kaspi answers with a code. One that may be another a moment later, and
-/// everything else between here and Kaspi, says nothing about the certificate.
-fn is_refusal(error: &crate::api::Error) -> bool {
+/// Kaspi's calls over one identity and no other, and the active BINs that act with it.
+fn calls_over(
+    spec: &IdentitySpec,
+    config: &Config,
+    environment: &Environment,
+) -> Result<(Api, Vec<Bin>), Failure> {
+    let mut folders = scan_with(config, environment, spec)?;
+    let served = merchant::served_by(spec.owner, &folders);
+    folders.retain(|folder| folder.bin.is_some_and(|bin| served.contains(&bin)));
+    let mut specs: Vec<_> = folders
+        .iter_mut()
+        .filter_map(|folder| folder.merchant.as_mut().ok())
+        .collect();
+    if specs.iter().all(|merchant| !merchant.active) {
+        // nobody is to be served yet; the owner's answer is the one that can be had
+        specs
+            .iter_mut()
+            .filter(|merchant| merchant.bin == spec.owner)
+            .for_each(|merchant| merchant.active = true);
+    }
+    let bins = specs
+        .iter()
+        .filter(|merchant| merchant.active)
+        .map(|merchant| merchant.bin)
+        .collect();
+    let (transport, _) = Transport::open(config, &folders, Arc::new(SystemClock))?;
+    Ok((Api::new(Arc::new(transport), ApiSettings::default()), bins))
+}
+
+async fn ask(api: &Api, bin: Bin) -> Result<(), api::Error> {
+    api.session(Some(bin))?.trade_points().await.map(drop)
+}
+
+/// Whether Kaspi says no to a BIN over this identity, which is there and works.
+async fn is_said_over(
+    identity: Option<&IdentitySpec>,
+    bin: Bin,
+    config: &Config,
+    environment: &Environment,
+) -> bool {
+    let Some(Ok((api, _))) = identity.map(|spec| calls_over(spec, config, environment)) else {
+        return false;
+    };
+    matches!(
+        ask(&api, bin).await.map_err(|error| verdict(&error)),
+        Err(Verdict::SaidNo)
+    )
+}
+
+/// A code that may be another one a moment later, and everything else between here and Kaspi, says
+/// nothing. -10000 is Kaspi's word for a client without a certificate that it knows.
+fn verdict(error: &api::Error) -> Verdict {
+    const NO_CLIENT_CERTIFICATE: i64 = -10_000;
     let ended_by_them = error
         .transport()
         .is_some_and(|error| error.failure() == TransportFailure::Tls(RefusedBy::Them));
-    let says_no = error.code().is_some() && !error.may_pass();
-    ended_by_them || says_no || error.kind() == "certificate_refused"
+    if ended_by_them || error.kind() == "certificate_refused" || error.code() == Some(NO_CLIENT_CERTIFICATE) {
+        Verdict::Refused
+    } else if error.code().is_some() && !error.may_pass() {
+        Verdict::SaidNo
+    } else {
+        Verdict::Unknown
+    }
 }
