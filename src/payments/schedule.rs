@@ -207,10 +207,11 @@ mod tests {
     #[test]
     fn absurd_timings_are_bounded() {
         let start = Instant::now();
-        let mut timing = PollTiming::default();
-        timing.interval = Duration::ZERO;
-        timing.activation = Duration::MAX;
-        timing.confirmation = Duration::MAX;
+        let timing = PollTiming {
+            interval: Duration::ZERO,
+            activation: Duration::MAX,
+            confirmation: Duration::MAX,
+        };
         let mut schedule = Schedule::new(Pace::Polled(timing), start, Some(Duration::MAX));
         assert_eq!(
             schedule.next(start),
