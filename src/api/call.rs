@@ -39,6 +39,11 @@ pub(super) trait Call: Sync {
     /// The request as it leaves for one BIN.
     fn request(&self, caller: &Caller<'_>) -> Result<WireRequest, Error>;
 
+    /// Whether one more attempt keeps to the bank's limit on the call, where it has one.
+    fn admit(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// The answer's `Data`, absent and null being the same.
     fn read(data: Option<Value>) -> Result<Self::Output, AnswerFault>;
 }

@@ -40,7 +40,10 @@ impl fmt::Debug for ClientName {
 }
 
 /// `remote/client-info?phoneNumber=&deviceToken=`.
-pub(super) struct ClientInfoOf(pub(super) PhoneNumber);
+pub(super) struct ClientInfoOf {
+    pub(super) phone: PhoneNumber,
+    pub(super) allowance: Allowance,
+}
 
 impl Call for ClientInfoOf {
     type Output = ClientInfo;
@@ -50,8 +53,12 @@ impl Call for ClientInfoOf {
     fn request(&self, caller: &Caller<'_>) -> Result<WireRequest, Error> {
         // lower-case initials, as in the document's example
         Ok(WireRequest::get("/v01/remote/client-info")
-            .query("phoneNumber", &self.0.for_kaspi(caller.settings.phone_format))
+            .query("phoneNumber", &self.phone.for_kaspi(caller.settings.phone_format))
             .query("deviceToken", caller.device_token(Self::NAME)?))
+    }
+
+    fn admit(&self) -> Result<(), Error> {
+        self.allowance.take()
     }
 
     fn read(data: Option<Value>) -> Result<ClientInfo, AnswerFault> {
@@ -72,9 +79,31 @@ pub(super) struct ClientInfoLimit(Arc<Mutex<HashMap<Device, VecDeque<Instant>>>>
 
 type Device = (Bin, Option<TradePointId>);
 
+/// What one device may still ask.
+#[derive(Debug)]
+pub(super) struct Allowance {
+    limit: ClientInfoLimit,
+    device: Device,
+}
+
+impl Allowance {
+    /// Takes one attempt out of it: the bank counts those that got no good answer too.
+    fn take(&self) -> Result<(), Error> {
+        self.limit.take(self.device)
+    }
+}
+
 impl ClientInfoLimit {
+    /// The allowance of one device.
+    pub(super) fn of(&self, device: Device) -> Allowance {
+        Allowance {
+            limit: self.clone(),
+            device,
+        }
+    }
+
     /// Takes one call out of the device's allowance.
-    pub(super) fn take(&self, device: Device) -> Result<(), Error> {
+    fn take(&self, device: Device) -> Result<(), Error> {
         let now = Instant::now();
         let mut devices = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let asked = devices.entry(device).or_default();

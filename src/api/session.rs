@@ -238,8 +238,8 @@ impl Session {
     pub async fn client_info(&self, phone: PhoneNumber) -> Result<ClientInfo, Error> {
         // the default trade point has the same device whether it is named or not
         let trade_point = self.channel.trade_point_id(self.trade_point);
-        self.limits.take((self.bin(), trade_point))?;
-        self.run(&ClientInfoOf(phone)).await
+        let allowance = self.limits.of((self.bin(), trade_point));
+        self.run(&ClientInfoOf { phone, allowance }).await
     }
 
     /// Lets the bank's emulated customer act on a QR or link payment: `test/payment/*` (official
@@ -264,7 +264,11 @@ impl Session {
         let request = call.request(&Caller::new(&self.channel, self.trade_point, &self.settings))?;
         let began = Instant::now();
         let mut made = 0;
+        let mut last = None;
         loop {
+            if let Err(limit) = call.admit() {
+                return Err(last.unwrap_or(limit));
+            }
             made += 1;
             let error = match self.attempt::<C>(&request).await {
                 Ok(output) => return Ok(output),
@@ -288,6 +292,7 @@ impl Session {
                 made, ?pause, %error, "another attempt follows"
             );
             sleep(pause).await;
+            last = Some(error);
         }
     }
 

@@ -137,3 +137,33 @@ async fn client_info_is_counted_for_each_device_however_it_is_named() {
     assert_eq!(error.kind(), "too_often");
     assert_eq!(server.seen().requests.len(), 50);
 }
+
+/// The bank counts what it answers badly, too: repeats come out of the same allowance.
+#[tokio::test(flavor = "multi_thread")]
+async fn repeats_of_client_info_are_counted() {
+    let operator = Operator::of_two();
+    let server = Server::start(&operator.authority, Setup::of(&operator.authority)).await;
+    let app = operator.open(server.address, "");
+    let phone = invoice(FLOWERS).phone;
+    let session = app.api().session(Some(bin(FLOWERS))).unwrap();
+    let page = Act::Answer(502, "<html>Bad gateway</html>".to_owned());
+    server.will(vec![page.clone(); 3]);
+    assert_eq!(
+        in_time(session.client_info(phone)).await.unwrap_err().kind(),
+        "html_answer"
+    );
+    for _ in 0..46 {
+        in_time(session.client_info(phone)).await.unwrap();
+    }
+    // one is left: it fails, and is not tried again
+    server.will([page]);
+    assert_eq!(
+        in_time(session.client_info(phone)).await.unwrap_err().kind(),
+        "html_answer"
+    );
+    assert_eq!(
+        in_time(session.client_info(phone)).await.unwrap_err().kind(),
+        "too_often"
+    );
+    assert_eq!(server.seen().requests.len(), 50);
+}
