@@ -133,6 +133,21 @@ pub(super) enum Command {
         #[arg(long, value_name = "ID")]
         trade_point: Option<TradePointId>,
     },
+    /// Whether Kaspi takes the BIN's certificate
+    #[command(after_help = "Example: kaspi ping --bin 891027350515")]
+    Ping,
+    /// Let the bank's emulated customer act on a QR or link payment, on a test server
+    #[command(
+        after_help = "Example: kaspi emulate scan 12800000774\n\nRefused unless `base_url` is the bank's test server or on this machine."
+    )]
+    Emulate {
+        /// What the customer does
+        #[arg(value_enum)]
+        step: EmulatorStep,
+        /// Kaspi's number of the payment
+        #[arg(value_name = "ID")]
+        payment: PaymentId,
+    },
     /// The trade points that the bank knows for the BIN
     #[command(after_help = "Example: kaspi tradepoints --bin 891027350515 -o json")]
     Tradepoints,
@@ -156,6 +171,19 @@ pub(super) enum Command {
         #[arg(value_enum)]
         shell: Shell,
     },
+}
+
+/// What the bank's emulated customer can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum EmulatorStep {
+    /// Scan the code, or open the link
+    Scan,
+    /// Pay, after a scan
+    Confirm,
+    /// Fail to scan
+    Scanerror,
+    /// Fail to pay, after a scan
+    Confirmerror,
 }
 
 impl Command {

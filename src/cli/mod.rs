@@ -59,6 +59,8 @@ async fn dispatch(cli: Cli, report: &Report) -> Result<(), Failure> {
         Command::Qr(Qr::Create { purchase, png }) => purchase::qr(purchase, png.as_deref(), &context).await,
         Command::Link(Link::Create { purchase }) => purchase::link(purchase, &context).await,
         Command::ClientInfo { phone, trade_point } => setup::client_info(&phone, trade_point, &context).await,
+        Command::Ping => setup::ping(&context).await,
+        Command::Emulate { step, payment } => setup::emulate(step, payment, &context).await,
         Command::Tradepoints => setup::trade_points(&context).await,
         Command::Device(command) => setup::device(command, &context).await,
         Command::Merchants(command) => merchants::run(&command, &context),

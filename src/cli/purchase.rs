@@ -16,11 +16,15 @@ use crate::payments::{NewPurchase, Pace};
 pub(super) async fn qr(purchase: Purchase, png: Option<&Path>, context: &Context<'_>) -> Result<(), Failure> {
     let app = context.open()?;
     let watched = purchase.watch;
+    // before anything is made: a code that cannot be written down would be lost
+    let picture_file = png
+        .map(|file| Ok::<_, Failure>((file, qr_code::open(file)?)))
+        .transpose()?;
     let created = app.payments().create_qr(new(purchase, context)).await?;
     let qr = &created.qr;
     let picture = qr_code::encode(&qr.qr_token)?;
-    if let Some(file) = png {
-        qr_code::write_png(&picture, file)?;
+    if let Some((path, file)) = picture_file {
+        qr_code::write_png(&picture, file, path)?;
     }
     let json = json!({
         "payment_id": qr.payment_id, "bin": created.bin, "amount": created.amount, "qr_token": qr.qr_token,

@@ -38,18 +38,25 @@ pub(super) fn drawn(code: &QrCode, paint: &Paint) -> String {
         .join("\n")
 }
 
+/// A file for [`write_png`].
+pub(super) fn open(path: &Path) -> Result<File, Failure> {
+    File::create(path).map_err(|error| unwritable(path, error))
+}
+
+fn unwritable(path: &Path, error: io::Error) -> Failure {
+    Failure::from_io(
+        format!("the QR code cannot be written to `{}`", path.display()),
+        error,
+    )
+}
+
 /// The code as a grey PNG file.
-pub(super) fn write_png(code: &QrCode, file: &Path) -> Result<(), Failure> {
-    let failed = |error| {
-        Failure::from_io(
-            format!("the QR code cannot be written to `{}`", file.display()),
-            error,
-        )
-    };
+pub(super) fn write_png(code: &QrCode, file: File, path: &Path) -> Result<(), Failure> {
+    let failed = |error| unwritable(path, error);
     let side = (code.width() + 2 * QUIET) * SCALE;
     let pixels = pixels(code, side);
     let width = u32::try_from(side).map_err(|error| failed(io::Error::other(error)))?;
-    let mut encoder = png::Encoder::new(BufWriter::new(File::create(file).map_err(failed)?), width, width);
+    let mut encoder = png::Encoder::new(BufWriter::new(file), width, width);
     encoder.set_color(png::ColorType::Grayscale);
     encoder.set_depth(png::BitDepth::Eight);
     let mut writer = encoder
@@ -92,7 +99,8 @@ mod tests {
             encode("51236900000000000000000000000000000000459").unwrap_or_else(|_| panic!("not drawn"));
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("qr.png");
-        write_png(&code, &file).unwrap_or_else(|_| panic!("not written"));
+        let open = open(&file).unwrap_or_else(|_| panic!("not opened"));
+        write_png(&code, open, &file).unwrap_or_else(|_| panic!("not written"));
 
         let decoder = png::Decoder::new(io::BufReader::new(File::open(&file).unwrap()));
         let mut reader = decoder.read_info().unwrap();

@@ -1,4 +1,4 @@
-//! `kaspi tradepoints`, `kaspi device` and `kaspi client-info`: what a merchant needs before the first payment.
+//! `kaspi ping`, `tradepoints`, `device`, `client-info` and `emulate`: what a merchant needs before the first payment.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -8,12 +8,12 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::json;
 
-use super::args::Device;
+use super::args::{Device, EmulatorStep};
 use super::context::Context;
 use super::failure::Failure;
-use crate::api::{RegisterDevice, Session};
+use crate::api::{Emulate, RegisterDevice, Session};
 use crate::app::App;
-use crate::base::{Bin, DeviceId, DeviceToken, PhoneNumber, TradePointId};
+use crate::base::{Bin, DeviceId, DeviceToken, PaymentId, PhoneNumber, TradePointId};
 
 pub(super) async fn trade_points(context: &Context<'_>) -> Result<(), Failure> {
     let app = context.open()?;
@@ -37,6 +37,49 @@ pub(super) async fn trade_points(context: &Context<'_>) -> Result<(), Failure> {
             lines.join("\n")
         },
         &points,
+    );
+    Ok(())
+}
+
+/// Whether Kaspi takes the certificate: `health/ping`.
+pub(super) async fn ping(context: &Context<'_>) -> Result<(), Failure> {
+    let app = context.open()?;
+    let session = app.api().session(context.bin())?;
+    session.ping().await?;
+    let certificate = session.channel().certificate_sha256();
+    let json = json!({ "bin": session.bin(), "accepted": true, "certificate_sha256": certificate });
+    context.report.result(
+        |paint| {
+            format!(
+                "{} Kaspi takes the certificate {certificate} of BIN {}",
+                paint.good("accepted"),
+                session.bin()
+            )
+        },
+        &json,
+    );
+    Ok(())
+}
+
+/// What a customer would do, on the bank's test server: `test/payment/*`.
+pub(super) async fn emulate(
+    step: EmulatorStep,
+    payment: PaymentId,
+    context: &Context<'_>,
+) -> Result<(), Failure> {
+    let app = context.open()?;
+    let session = app.api().session(context.bin())?;
+    let (step, word) = match step {
+        EmulatorStep::Scan => (Emulate::Scan, "scan"),
+        EmulatorStep::Confirm => (Emulate::Confirm, "confirm"),
+        EmulatorStep::Scanerror => (Emulate::ScanError, "scanerror"),
+        EmulatorStep::Confirmerror => (Emulate::ConfirmError, "confirmerror"),
+    };
+    session.emulate(payment, step).await?;
+    let json = json!({ "payment_id": payment, "step": word });
+    context.report.result(
+        |paint| format!("{} {word} of payment {payment}", paint.good("emulated")),
+        &json,
     );
     Ok(())
 }

@@ -131,6 +131,7 @@ fn a_day_at_the_shop() -> Vec<(String, Value)> {
         &[&format!("{dir}/certs/891027350515/certificate.cer")],
     );
     certificates(&folder.path().join("new"), dir, &mut take);
+    take("ping", &[]);
     take("tradepoints", &[]);
     let token = folder.path().join("device.token");
     let register = [
@@ -160,7 +161,8 @@ fn a_day_at_the_shop() -> Vec<(String, Value)> {
     let create: Vec<&str> = ["payment", "create"].into_iter().chain(invoice).collect();
     let unpaid = kaspi(&config, &create)["payment_id"].to_string();
     take("payment cancel", &[&unpaid]);
-    take("qr create", &["--amount", "100"]);
+    let qr = take("qr create", &["--amount", "100"])["payment_id"].to_string();
+    take("emulate", &["scan", &qr]);
     take("link create", &["--amount", "100"]);
     take("device delete", &["--trade-point", "385716"]);
     printed.push(("sandbox run".to_owned(), ready));
