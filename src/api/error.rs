@@ -7,7 +7,7 @@ use super::Effect;
 use super::answer::AnswerFault;
 use super::codes::{self, CodeMeaning};
 use crate::base::{Bin, Delivery, Explain, Fault};
-use crate::transport;
+use crate::transport::{self, Failure, RefusedBy};
 
 /// Why a call did not end as asked.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +95,17 @@ pub enum Error {
     },
 }
 
+/// What a failed call says about the identity it was made with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AboutIdentity {
+    /// The server or Kaspi does not take the certificate.
+    Refused,
+    /// Kaspi takes the certificate, and says no to the BIN.
+    SaidNo,
+    /// Nothing.
+    Nothing,
+}
+
 /// What a code means, or else what Kaspi said with it.
 fn told(code: i64, message: Option<&str>) -> String {
     let mut text = String::new();
@@ -154,6 +165,26 @@ impl Error {
             | Self::NotATestHost { .. }
             | Self::TooOften { .. }
             | Self::Unwritable { .. } => false,
+        }
+    }
+
+    /// What a harmless call that failed says about the identity it was made with.
+    ///
+    /// -10000 is Kaspi's word for a client without a certificate that it knows (official document,
+    /// section 3). Its other codes come from behind the check of the certificate, but for "try again
+    /// later"; that, and everything else between here and Kaspi, says nothing.
+    pub(crate) fn about_identity(&self) -> AboutIdentity {
+        const NO_CLIENT_CERTIFICATE: i64 = -10_000;
+        let ended_by_them = self
+            .transport()
+            .is_some_and(|error| error.failure() == Failure::Tls(RefusedBy::Them));
+        let code = self.code();
+        if ended_by_them || code == Some(NO_CLIENT_CERTIFICATE) || self.kind() == "certificate_refused" {
+            AboutIdentity::Refused
+        } else if code.is_some() && !self.may_pass() {
+            AboutIdentity::SaidNo
+        } else {
+            AboutIdentity::Nothing
         }
     }
 

@@ -35,6 +35,7 @@ pub use codes::{CodeMeaning, meaning};
 pub use date::KaspiTime;
 pub use devices::{RegisterDevice, RegisteredDevice};
 pub use emulator::Emulate;
+pub(crate) use error::AboutIdentity;
 pub use error::Error;
 pub use permit::MoneyPermit;
 pub use qr::{CreateLink, CreateQr, LinkCreated, PollTiming, QrCreated};

@@ -3,14 +3,9 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::api::{Api, Error};
-use crate::base::Explain;
+use crate::api::{AboutIdentity, Api, Error};
 use crate::registry::{Canary, Pinned, TrialAnswer, TrialError};
-use crate::transport::{Channel, Failure, Pool, RefusedBy};
-
-/// Kaspi's "no client certificate", which it also says of one that it does not know (official
-/// document, section 3).
-const NO_CLIENT_CERTIFICATE: i64 = -10_000;
+use crate::transport::{Channel, Pool};
 
 /// Asks at the configured base address, and nowhere else.
 pub(super) struct TradePointsCanary(pub(super) Api);
@@ -28,17 +23,9 @@ impl Canary<Pool> for TradePointsCanary {
 }
 
 fn read(error: Error) -> TrialAnswer {
-    let refuses = error.code() == Some(NO_CLIENT_CERTIFICATE)
-        || error.kind() == "certificate_refused"
-        || error
-            .transport()
-            .is_some_and(|error| error.failure() == Failure::Tls(RefusedBy::Them));
-    // Kaspi's other codes come from behind the check of the certificate, but for "try again later"
-    let says_no = error.code().is_some() && !error.may_pass();
-    let error_of = TrialError::new;
-    match (refuses, says_no) {
-        (true, _) => TrialAnswer::Refused(error_of(error)),
-        (false, true) => TrialAnswer::SaidNo(error_of(error)),
-        (false, false) => TrialAnswer::NoAnswer(error_of(error)),
+    match error.about_identity() {
+        AboutIdentity::Refused => TrialAnswer::Refused(TrialError::new(error)),
+        AboutIdentity::SaidNo => TrialAnswer::SaidNo(TrialError::new(error)),
+        AboutIdentity::Nothing => TrialAnswer::NoAnswer(TrialError::new(error)),
     }
 }

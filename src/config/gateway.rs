@@ -8,7 +8,7 @@ use super::error::shown;
 use super::raw::{Hidden, RawGateway, RawJournal, RawToken, RawWrapper};
 use super::read::{self, SECRET_LIMIT};
 use super::setting::Located;
-use super::settings::{beside, bin, choice, path};
+use super::settings::{beside, bin, choice, path, printable_name};
 use super::{
     ConfigError, ConfigWarning, GatewaySettings, GatewayToken, JournalSettings, JournalUrl, Setting,
     TokenHash, Verb, WrapperSettings, duration, url,
@@ -111,7 +111,7 @@ fn token(given: &Located<RawToken>) -> Result<GatewayToken, ConfigError> {
     bins.sort_unstable();
     bins.dedup();
     Ok(GatewayToken {
-        name: caller_name(name)?,
+        name: printable_name(name)?,
         sha256: token_hash(sha256)?,
         bins,
         verbs,
@@ -131,19 +131,6 @@ fn filled<T>(
         });
     }
     list.value.iter().map(read).collect()
-}
-
-fn caller_name(given: &Located<String>) -> Result<String, ConfigError> {
-    let name = given.value.trim();
-    if name.is_empty() || name.chars().any(char::is_control) {
-        return Err(ConfigError::Invalid {
-            setting: given.setting.clone(),
-            given: Some(shown(&given.value)),
-            problem: "a name is not empty and has no control characters".to_owned(),
-            hint: None,
-        });
-    }
-    Ok(name.to_owned())
 }
 
 /// The value is never quoted: somebody may have put the token itself there.

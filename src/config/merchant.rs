@@ -3,10 +3,9 @@
 use std::path::Path;
 
 use super::document::load as read_toml;
-use super::error::shown;
 use super::raw::RawMerchant;
 use super::setting::Located;
-use super::settings::{bin as read_bin, choice};
+use super::settings::{bin as read_bin, choice, printable_name};
 use super::{
     Config, ConfigError, ConfigWarning, Environment, IdentitySource, IdentitySpec, MerchantSpec, Route,
     identity_files, password, sets, trade_points,
@@ -48,16 +47,7 @@ fn name(raw: &RawMerchant, bin: Bin) -> Result<String, ConfigError> {
     let Some(given) = &raw.name else {
         return Ok(bin.to_string());
     };
-    let name = given.value.trim();
-    if name.is_empty() || name.chars().any(char::is_control) {
-        return Err(ConfigError::Invalid {
-            setting: given.setting.clone(),
-            given: Some(shown(&given.value)),
-            problem: "a name is not empty and has no control characters".to_owned(),
-            hint: None,
-        });
-    }
-    Ok(name.to_owned())
+    printable_name(given)
 }
 
 fn route(raw: &RawMerchant, config: &Config) -> Result<Route, ConfigError> {

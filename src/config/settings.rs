@@ -286,3 +286,17 @@ fn proxy_auth(
         _ => Err(refuse("the file holds no user name before a `:`")),
     }
 }
+
+/// A name that people read.
+pub(super) fn printable_name(given: &Located<String>) -> Result<String, ConfigError> {
+    let name = given.value.trim();
+    if name.is_empty() || name.chars().any(char::is_control) {
+        return Err(ConfigError::Invalid {
+            setting: given.setting.clone(),
+            given: Some(shown(&given.value)),
+            problem: "a name is not empty and has no control characters".to_owned(),
+            hint: None,
+        });
+    }
+    Ok(name.to_owned())
+}

@@ -27,23 +27,12 @@ const AFTER_ALERT: Duration = Duration::from_millis(250);
 
 pub(super) async fn send(pool: &Pool, request: Request) -> Result<Reply, Error> {
     let started = Instant::now();
-    let target = pool
-        .base_url
-        .authority()
-        .map(ToString::to_string)
-        .unwrap_or_default();
+    let target = pool.target.as_str();
     let mut request = http_request(&pool.base_url, request)?;
     let mut captured = capture_connection(&mut request);
 
     let limits = pool.limits;
-    let head = head(
-        pool.client.request(request),
-        &mut captured,
-        started,
-        pool,
-        &target,
-    )
-    .await?;
+    let head = head(pool.client.request(request), &mut captured, started, pool, target).await?;
 
     let state = state_of(&captured);
     let (parts, body) = head.into_parts();
@@ -53,10 +42,10 @@ pub(super) async fn send(pool: &Pool, request: Request) -> Result<Reply, Error> 
     )
     .await
     .map_err(|_| {
-        Error::timed_out(Phase::Total, limits.total, Delivery::Unknown, &target)
+        Error::timed_out(Phase::Total, limits.total, Delivery::Unknown, target)
             .on(state.as_ref().map(|state| state.facts.clone()))
     })?
-    .map_err(|error| classify::body(error, state.as_ref(), &target))?
+    .map_err(|error| classify::body(error, state.as_ref(), target))?
     .to_bytes();
     Ok(Reply {
         status: parts.status.as_u16(),

@@ -22,6 +22,8 @@ const MAX_IDLE: usize = 128;
 pub struct Pool {
     pub(super) client: Client<Connector, Full<Bytes>>,
     pub(super) base_url: Uri,
+    /// Host and port of it, for messages.
+    pub(super) target: String,
     pub(super) limits: Timeouts,
     pub(super) refusals: Arc<Refusals>,
 }
@@ -48,6 +50,11 @@ impl Pool {
             .build(Connector::new(way, tls, limits, Arc::clone(&refusals)));
         Ok(Self {
             client,
+            target: settings
+                .base_url
+                .authority()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
             base_url: settings.base_url.clone(),
             limits,
             refusals,

@@ -9,30 +9,10 @@ use kaspi_direct::sandbox::pki::KeyKind;
 use kaspi_direct::sandbox::{Options, Sandbox, TlsVersions};
 use serde_json::{Value, json};
 
+use super::kit::has_program;
+
 const FLOWERS: &str = "891027350515";
 const GIFTS: &str = "210440028324";
-
-/// Whether a program is there. Where tests may not skip, its absence is a failure.
-fn has(program: &str) -> bool {
-    let found = Command::new(program)
-        .arg(if program == "openssl" {
-            "version"
-        } else {
-            "--version"
-        })
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success());
-    if !found {
-        assert!(
-            std::env::var_os("KASPI_TESTS_NO_SKIP").is_none(),
-            "`{program}` is missing, and KASPI_TESTS_NO_SKIP is set"
-        );
-        println!("skipped: `{program}` is not installed");
-    }
-    found
-}
 
 async fn run(mut command: Command) -> Output {
     tokio::task::spawn_blocking(move || command.stdin(Stdio::null()).output().unwrap())
@@ -89,7 +69,7 @@ fn filled() -> tempfile::TempDir {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn curl_makes_a_payment_from_the_folder_alone() {
-    if !has("curl") {
+    if !has_program("curl") {
         return;
     }
     let folder = filled();
@@ -172,7 +152,7 @@ async fn curl_makes_a_payment_from_the_folder_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn certificates_satisfy_a_strict_openssl() {
-    if !has("openssl") {
+    if !has_program("openssl") {
         return;
     }
     let folder = filled();
@@ -208,7 +188,7 @@ async fn certificates_satisfy_a_strict_openssl() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn openssl_shakes_hands_in_both_versions() {
-    if !has("openssl") {
+    if !has_program("openssl") {
         return;
     }
     let folder = filled();
@@ -240,7 +220,7 @@ async fn openssl_shakes_hands_in_both_versions() {
 /// What the bank does on renewal, and what an operator does for a new shop.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_sandbox_takes_renewed_certificates_and_new_folders() {
-    if !has("curl") {
+    if !has_program("curl") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();

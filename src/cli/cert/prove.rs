@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::error::CertError;
 use super::merchant;
-use crate::api::{self, Api, ApiSettings};
-use crate::base::{Bin, Explain, SystemClock};
+use crate::api::{self, AboutIdentity, Api, ApiSettings};
+use crate::base::{Bin, SystemClock};
 use crate::cli::failure::Failure;
 use crate::cli::report::Report;
 use crate::config::{Config, Environment, IdentitySpec, scan_with};
-use crate::transport::{Failure as TransportFailure, RefusedBy, Transport};
+use crate::transport::Transport;
 
 /// What the canary found.
 pub(super) enum Proof {
@@ -17,16 +17,6 @@ pub(super) enum Proof {
     Taken(Vec<Bin>),
     /// No answer came that says yes or no.
     Unanswered(CertError),
-}
-
-/// What one answer says about the certificate.
-enum Verdict {
-    /// It is not taken.
-    Refused,
-    /// It is taken, and Kaspi says no to the BIN, as where that has no trade points.
-    SaidNo,
-    /// Nothing.
-    Unknown,
 }
 
 /// Reads the trade points of every active BIN that acts with the candidate, over connections of its
@@ -45,16 +35,16 @@ pub(super) async fn prove(
         let Err(source) = ask(&api, *bin).await else {
             continue;
         };
-        match verdict(&source) {
-            Verdict::SaidNo if is_said_over(present, *bin, config, environment).await => {
+        match source.about_identity() {
+            AboutIdentity::SaidNo if is_said_over(present, *bin, config, environment).await => {
                 report.warning(format!(
                     "{source}; the certificate in use gets such an answer too, so it is no fault of the new one"
                 ));
             }
-            Verdict::Refused | Verdict::SaidNo => {
+            AboutIdentity::Refused | AboutIdentity::SaidNo => {
                 return Err(CertError::CanaryRefused { bin: *bin, source }.into());
             }
-            Verdict::Unknown => {
+            AboutIdentity::Nothing => {
                 return Ok(Proof::Unanswered(CertError::CanaryUnanswered {
                     bin: *bin,
                     source,
@@ -109,23 +99,7 @@ async fn is_said_over(
         return false;
     };
     matches!(
-        ask(&api, bin).await.map_err(|error| verdict(&error)),
-        Err(Verdict::SaidNo)
+        ask(&api, bin).await.map_err(|error| error.about_identity()),
+        Err(AboutIdentity::SaidNo)
     )
-}
-
-/// A code that may be another one a moment later, and everything else between here and Kaspi, says
-/// nothing. -10000 is Kaspi's word for a client without a certificate that it knows.
-fn verdict(error: &api::Error) -> Verdict {
-    const NO_CLIENT_CERTIFICATE: i64 = -10_000;
-    let ended_by_them = error
-        .transport()
-        .is_some_and(|error| error.failure() == TransportFailure::Tls(RefusedBy::Them));
-    if ended_by_them || error.kind() == "certificate_refused" || error.code() == Some(NO_CLIENT_CERTIFICATE) {
-        Verdict::Refused
-    } else if error.code().is_some() && !error.may_pass() {
-        Verdict::SaidNo
-    } else {
-        Verdict::Unknown
-    }
 }
