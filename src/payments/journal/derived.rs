@@ -136,7 +136,10 @@ mod tests {
             let status = status.map(StatusWord::new);
             let now = BEGAN + time::Duration::seconds(age);
             let verdict = judge(&found(kind, state, delivered), status.as_ref(), WINDOW, now);
-            assert_eq!(verdict, expected, "{kind} {state} delivered={delivered} {status:?} after {age} s");
+            assert_eq!(
+                verdict, expected,
+                "{kind} {state} delivered={delivered} {status:?} after {age} s"
+            );
         }
         let off = judge(&found(Create, Accepted, true), None, Duration::ZERO, BEGAN);
         assert_eq!(off, Another, "a window of nothing is off");
