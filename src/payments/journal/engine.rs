@@ -17,7 +17,7 @@ use crate::base::Clock;
 pub(super) enum Engine {
     Sqlite(Sqlite),
     #[cfg(feature = "postgres")]
-    Postgres(Postgres),
+    Postgres(Box<Postgres>),
 }
 
 /// What every transaction of this process has in common.
