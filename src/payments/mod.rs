@@ -8,6 +8,7 @@ mod comment;
 mod error;
 mod invoice_gate;
 mod invoices;
+mod journal;
 mod operation;
 mod purchases;
 mod refunds;
@@ -23,6 +24,12 @@ use crate::base::{Bin, Clock, PaymentId, TradePointId};
 pub use error::Error;
 use invoice_gate::{Gate, InvoiceGate};
 pub use invoices::{CanceledPayment, CreatedPayment, NewPayment};
+pub use journal::{
+    Answer, BrokenLink, Cause, Cursor, Failure, Filter, HistoryStep, Journal, JournalError, JournalOptions,
+    JournalState, KeyKind, OperationKind, OperationRecord, OperationRoute, OperationState, OwnerId, Page,
+    PaymentFilter, PaymentKind, PaymentRecord, PaymentSource, PurchaseAnswer, Resolution, Serving, Store,
+    UnknownOperations, Verified, WatchPlan,
+};
 pub use purchases::{CreatedLink, CreatedQr, NewPurchase};
 pub use refunds::{NewRefund, Refunded};
 pub use schedule::Pace;
