@@ -7,6 +7,7 @@ mod context;
 mod demo;
 mod exit;
 mod failure;
+mod journal;
 mod merchants;
 mod payment;
 mod purchase;
@@ -65,6 +66,7 @@ async fn dispatch(cli: Cli, report: &Report) -> Result<(), Failure> {
         Command::Device(command) => setup::device(command, &context).await,
         Command::Merchants(command) => merchants::run(&command, &context),
         Command::Cert(command) => cert::run(command, &context).await,
+        Command::Journal(command) => journal::run(command, &context).await,
         #[cfg(feature = "sandbox")]
         Command::Demo(options) => demo::run(options, report).await,
         #[cfg(feature = "sandbox")]

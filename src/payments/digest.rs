@@ -12,7 +12,9 @@ pub(super) struct Digest(Sha256);
 impl Digest {
     /// For one kind of operation.
     pub(super) fn of(kind: &str) -> Self {
-        Self(Sha256::new()).field("request", Some("1")).field("kind", Some(kind))
+        Self(Sha256::new())
+            .field("request", Some("1"))
+            .field("kind", Some(kind))
     }
 
     pub(super) fn bin(self, bin: Bin) -> Self {

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::{Failure, JournalError, KeyError};
 use crate::api;
-use crate::base::{Amount, Balance, Bin, Delivery, Explain, Fault, OperationId, PaymentId, ReturnOperationId};
+use crate::base::{
+    Amount, Balance, Bin, Delivery, Explain, Fault, OperationId, PaymentId, ReturnOperationId,
+};
 
 /// Why an operation did not end as asked.
 #[derive(Debug, thiserror::Error)]
@@ -96,9 +98,7 @@ pub enum Error {
         bin: Option<Bin>,
     },
     /// More is to be paid back than is left.
-    #[error(
-        "Insufficient funds: {asked} tenge asked, {left} tenge left to pay back of payment {payment}"
-    )]
+    #[error("Insufficient funds: {asked} tenge asked, {left} tenge left to pay back of payment {payment}")]
     InsufficientFunds {
         /// The payment.
         payment: PaymentId,
@@ -248,7 +248,9 @@ impl Explain for Error {
     fn kind(&self) -> &'static str {
         match self {
             Self::Kaspi { source, .. } | Self::Unseen { source, .. } => source.kind(),
-            Self::RefusedBefore { failure, .. } => meant(failure).map_or("unknown_code", |meaning| meaning.kind),
+            Self::RefusedBefore { failure, .. } => {
+                meant(failure).map_or("unknown_code", |meaning| meaning.kind)
+            }
             Self::Journal { source, .. } => source.kind(),
             Self::NotDirect { .. } => "not_direct",
             Self::MessageTooLong { .. } => "message_too_long",
@@ -272,7 +274,9 @@ impl Explain for Error {
     fn fault(&self) -> Fault {
         match self {
             Self::Kaspi { source, .. } | Self::Unseen { source, .. } => source.fault(),
-            Self::RefusedBefore { failure, .. } => meant(failure).map_or(Fault::Kaspi, |meaning| meaning.fault),
+            Self::RefusedBefore { failure, .. } => {
+                meant(failure).map_or(Fault::Kaspi, |meaning| meaning.fault)
+            }
             Self::Journal { source, .. } => source.fault(),
             Self::NotDirect { .. } => Fault::Operator,
             Self::UnknownOutcome { .. } | Self::RefundUnsettled { .. } | Self::Overtaken { .. } => {
@@ -389,11 +393,15 @@ fn bad_bin(payment: PaymentId, asked: Bin, made_by: Option<Bin>) -> String {
 
 fn payment_unknown(payment: PaymentId, bin: Option<Bin>) -> String {
     match bin {
-        Some(bin) => format!("neither the journal nor Kaspi, asked over BIN `{bin}`, knows payment {payment}"),
+        Some(bin) => {
+            format!("neither the journal nor Kaspi, asked over BIN `{bin}`, knows payment {payment}")
+        }
         None => format!("payment {payment} is not in the journal, so it is not known which BIN made it"),
     }
 }
 
 fn return_number(number: Option<ReturnOperationId>) -> String {
-    number.map_or_else(String::new, |number| format!(", Kaspi's return operation {number}"))
+    number.map_or_else(String::new, |number| {
+        format!(", Kaspi's return operation {number}")
+    })
 }

@@ -2,7 +2,7 @@
 
 use super::comment;
 use super::digest::Digest;
-use super::operation::{Place, Request, Work};
+use super::operation::{Request, Work};
 use super::{Answer, Error, OperationKind, Origin, Payments};
 use crate::api::{self, CreateRemotePayment, MoneyPermit, Session, StatusWord};
 use crate::base::{Amount, Bin, OperationId, PaymentId, PhoneNumber, TradePointId};
@@ -137,7 +137,8 @@ impl Payments {
         };
         let status = StatusWord::new(status.as_str());
         if !done.replayed {
-            self.note(payment_id, &api::PaymentStatus::of_word(status.clone())).await;
+            self.note(payment_id, &api::PaymentStatus::of_word(status.clone()))
+                .await;
         }
         Ok(CanceledPayment {
             operation_id: done.operation,

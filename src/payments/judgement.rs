@@ -3,8 +3,6 @@
 
 use std::time::Duration;
 
-use time::OffsetDateTime;
-
 use crate::base::{Amount, Balance};
 
 /// How often, and over how long, what is left must be unchanged before a refund counts as not made.
@@ -38,8 +36,8 @@ impl Patience {
 pub(super) struct Reads {
     /// How many reads found what was left before the refund.
     pub(super) unchanged: u32,
-    /// When the first of them was made.
-    pub(super) since: OffsetDateTime,
+    /// How long ago the first of them was made.
+    pub(super) since: Duration,
 }
 
 /// What became of a refund whose answer was lost.
@@ -56,13 +54,12 @@ pub(super) enum Verdict {
 }
 
 /// Judges one more read. `before` is what was left when the refund was sent, `earlier` the reads since
-/// that found it unchanged; this one, made at `now`, is not among them.
+/// that found it unchanged; this one is not among them.
 pub(super) fn judge(
     before: Balance,
     amount: Amount,
     left: Balance,
     earlier: Option<Reads>,
-    now: OffsetDateTime,
     patience: Patience,
 ) -> Verdict {
     if before.tiyn().checked_sub(amount.tiyn()) == Some(left.tiyn()) {
@@ -71,19 +68,18 @@ pub(super) fn judge(
     if left != before {
         return Verdict::Person;
     }
-    let Some(earlier) = earlier else {
-        return if patience.reads <= 1 {
-            Verdict::NotMade
-        } else {
-            Verdict::Wait
-        };
-    };
-    // a clock that was put back makes it longer, never shorter
-    let since = Duration::try_from(now - earlier.since).unwrap_or_default();
-    if earlier.unchanged + 1 >= patience.reads && since >= patience.over {
+    if unchanged_for_good(earlier, patience) {
         Verdict::NotMade
     } else {
         Verdict::Wait
+    }
+}
+
+/// Whether one more read that found nothing changed is the last that is needed.
+pub(super) fn unchanged_for_good(earlier: Option<Reads>, patience: Patience) -> bool {
+    match earlier {
+        Some(earlier) => earlier.unchanged + 1 >= patience.reads && earlier.since >= patience.over,
+        None => patience.reads <= 1,
     }
 }
 
@@ -108,56 +104,43 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn at(second: i64) -> OffsetDateTime {
-        OffsetDateTime::from_unix_timestamp(1_700_000_000 + second).unwrap()
-    }
-
-    fn seen(unchanged: u32, since: i64) -> Option<Reads> {
+    fn seen(unchanged: u32, seconds: u64) -> Option<Reads> {
         Some(Reads {
             unchanged,
-            since: at(since),
+            since: Duration::from_secs(seconds),
         })
     }
 
     #[test]
     fn a_lost_refund_is_judged_by_what_is_left() {
         use Verdict::{Made, NotMade, Person, Wait};
-        for (left, earlier, now, verdict) in [
-            ("70", None, 0, Made),
-            ("70", seen(2, 0), 600, Made),
-            ("100", None, 0, Wait),
-            ("100", seen(1, 0), 300, Wait),
-            ("100", seen(2, 0), 599, Wait),
-            ("100", seen(1, 0), 6000, Wait),
-            ("100", seen(2, 0), 600, NotMade),
-            ("100", seen(9, 600), 0, Wait),
-            ("99.99", None, 0, Person),
-            ("40", None, 0, Person),
-            ("0", seen(2, 0), 600, Person),
-            ("130", None, 0, Person),
+        for (left, earlier, verdict) in [
+            ("70", None, Made),
+            ("70", seen(2, 600), Made),
+            ("100", None, Wait),
+            ("100", seen(1, 300), Wait),
+            ("100", seen(2, 599), Wait),
+            ("100", seen(1, 6000), Wait),
+            ("100", seen(2, 600), NotMade),
+            ("99.99", None, Person),
+            ("40", None, Person),
+            ("0", seen(2, 600), Person),
+            ("130", None, Person),
         ] {
             let found = judge(
                 tenge("100"),
                 amount("30"),
                 tenge(left),
                 earlier,
-                at(now),
                 Patience::default(),
             );
-            assert_eq!(found, verdict, "{left} left, {earlier:?}, at {now}");
+            assert_eq!(found, verdict, "{left} left, {earlier:?}");
         }
     }
 
     #[test]
     fn more_than_everything_was_never_made() {
-        let found = judge(
-            tenge("10"),
-            amount("30"),
-            tenge("0"),
-            None,
-            at(0),
-            Patience::default(),
-        );
+        let found = judge(tenge("10"), amount("30"), tenge("0"), None, Patience::default());
         assert_eq!(found, Verdict::Person);
     }
 

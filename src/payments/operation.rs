@@ -13,8 +13,7 @@ use super::{
 };
 use crate::api::{self, MoneyPermit, Session};
 use crate::base::{
-    Amount, Balance, Bin, Explain, OperationId, PaymentId, PhoneNumber, ReturnOperationId,
-    TradePointId,
+    Amount, Balance, Bin, Explain, OperationId, PaymentId, PhoneNumber, ReturnOperationId, TradePointId,
 };
 
 /// What is asked for, as far as the journal is concerned.
@@ -120,7 +119,8 @@ impl Payments {
         let ready = match work.prepare(&self, &session, id).await {
             Ok(ready) => ready,
             Err(error) => {
-                self.write_outcome(id, Outcome::NotSent(Failure::of(&error))).await;
+                self.write_outcome(id, Outcome::NotSent(Failure::of(&error)))
+                    .await;
                 return Err(error);
             }
         };
@@ -163,12 +163,7 @@ impl Payments {
     }
 
     /// The call, which has begun once this has been polled for the first time.
-    async fn sent(
-        &self,
-        id: OperationId,
-        session: &Session,
-        work: &impl Work,
-    ) -> Result<Answer, api::Error> {
+    async fn sent(&self, id: OperationId, session: &Session, work: &impl Work) -> Result<Answer, api::Error> {
         let mut call = std::pin::pin!(work.send(session, MoneyPermit::recorded(id)));
         let first = std::future::poll_fn(|context| std::task::Poll::Ready(call.as_mut().poll(context))).await;
         self.step(Step::AfterSend, id);
@@ -187,12 +182,7 @@ impl Payments {
         request: &Request,
     ) -> Result<Start, Error> {
         let bin = place.bin;
-        let digest = request
-            .digest
-            .clone()
-            .bin(bin)
-            .trade_point(place.named)
-            .finish();
+        let digest = request.digest.clone().bin(bin).trade_point(place.named).finish();
         let session = match self.direct(place.session) {
             Ok(session) => session,
             Err(error) => {
@@ -247,10 +237,14 @@ impl Payments {
     async fn recorded(&self, new: NewOperation, request: &Request) -> Result<Recorded, Error> {
         let until = Instant::now() + self.settings.wait;
         loop {
-            let begun = self.journal.begin(new.clone()).await.map_err(|source| Error::Journal {
-                operation: None,
-                source,
-            })?;
+            let begun = self
+                .journal
+                .begin(new.clone())
+                .await
+                .map_err(|source| Error::Journal {
+                    operation: None,
+                    source,
+                })?;
             let first = match begun {
                 Begun::New(record) | Begun::Again(record) => return Ok(Recorded::Ours(record)),
                 Begun::Conflict(first) => return Err(conflict(&first, &new, request)),
@@ -341,7 +335,9 @@ fn replay(record: OperationRecord) -> Result<Done, Error> {
             operation: record.id,
             reason: reason(&record),
         }),
-        (OperationState::Recorded | OperationState::NotSent, ..) => Err(Error::Overtaken { operation: record.id }),
+        (OperationState::Recorded | OperationState::NotSent, ..) => {
+            Err(Error::Overtaken { operation: record.id })
+        }
         _ => Err(unknown_outcome(&record)),
     }
 }
@@ -389,14 +385,23 @@ fn conflict(first: &OperationRecord, new: &NewOperation, request: &Request) -> E
     Error::KeyConflict {
         key,
         first: first.id,
-        was: asked_for(first.kind, first.bin, first.amount, first.payment_id.filter(|_| !first.kind.makes_payment())),
+        was: asked_for(
+            first.kind,
+            first.bin,
+            first.amount,
+            first.payment_id.filter(|_| !first.kind.makes_payment()),
+        ),
         asked: asked_for(new.kind, new.bin, new.amount, new.payment_id),
     }
 }
 
 /// A request in a few words: no phone number, no message.
 fn asked_for(kind: OperationKind, bin: Bin, amount: Option<Amount>, payment: Option<PaymentId>) -> String {
-    let amount = amount.map(|amount| format!(" of {amount} tenge")).unwrap_or_default();
-    let payment = payment.map(|payment| format!(", payment {payment}")).unwrap_or_default();
+    let amount = amount
+        .map(|amount| format!(" of {amount} tenge"))
+        .unwrap_or_default();
+    let payment = payment
+        .map(|payment| format!(", payment {payment}"))
+        .unwrap_or_default();
     format!("`{kind}`{amount} for BIN {bin}{payment}")
 }

@@ -17,6 +17,17 @@ pub struct Origin {
     pub key: RequestKey,
 }
 
+impl Origin {
+    /// On behalf of whoever embeds the library, under a key of theirs.
+    #[must_use]
+    pub fn keyed(key: IdempotencyKey) -> Self {
+        Self {
+            caller: Caller::library(),
+            key: RequestKey::Given(key),
+        }
+    }
+}
+
 /// Who asks: the name of a gateway token, `cli`, or `library`. Idempotency keys are each caller's own.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Caller(String);
@@ -174,8 +185,9 @@ fn printable(what: &'static str, text: &str, limit: usize, blanks: bool) -> Resu
             characters,
         });
     }
-    let wrong =
-        |character: char| character.is_control() || character.is_whitespace() && !(blanks && character == ' ');
+    let wrong = |character: char| {
+        character.is_control() || character.is_whitespace() && !(blanks && character == ' ')
+    };
     match text.chars().enumerate().find(|(_, character)| wrong(*character)) {
         Some((index, character)) => Err(KeyError::Character {
             what,
@@ -196,7 +208,10 @@ mod tests {
             assert_eq!(text.parse::<IdempotencyKey>().unwrap().as_str(), text);
         }
         for (text, message) in [
-            (String::new(), "an idempotency key has 1 to 255 characters, this one has 0"),
+            (
+                String::new(),
+                "an idempotency key has 1 to 255 characters, this one has 0",
+            ),
             (
                 "k".repeat(300),
                 "an idempotency key has 1 to 255 characters, this one has 300",
@@ -211,14 +226,20 @@ mod tests {
             ),
         ] {
             let error = text.parse::<IdempotencyKey>().unwrap_err();
-            assert_eq!((error.to_string().as_str(), error.kind()), (message, "bad_idempotency_key"));
+            assert_eq!(
+                (error.to_string().as_str(), error.kind()),
+                (message, "bad_idempotency_key")
+            );
         }
     }
 
     #[test]
     fn callers_have_names() {
         assert_eq!(Origin::default().caller.as_str(), "library");
-        assert_eq!("shop-backend".parse::<Caller>().unwrap().to_string(), "shop-backend");
+        assert_eq!(
+            "shop-backend".parse::<Caller>().unwrap().to_string(),
+            "shop-backend"
+        );
         assert!("x".repeat(101).parse::<Caller>().is_err());
     }
 }

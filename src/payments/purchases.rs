@@ -72,7 +72,10 @@ impl Payments {
         });
         let done = self.purchase(OperationKind::Qr, new, work).await?;
         let payment_id = done.payment_id()?;
-        let Answer::Qr { qr_token, purchase, .. } = &done.answer else {
+        let Answer::Qr {
+            qr_token, purchase, ..
+        } = &done.answer
+        else {
             return Err(done.misfit());
         };
         let qr = QrCreated {
@@ -129,12 +132,7 @@ impl Payments {
         })
     }
 
-    async fn purchase(
-        &self,
-        kind: OperationKind,
-        new: NewPurchase,
-        work: impl Work,
-    ) -> Result<Done, Error> {
+    async fn purchase(&self, kind: OperationKind, new: NewPurchase, work: impl Work) -> Result<Done, Error> {
         let place = self.place(new.bin, new.trade_point)?;
         let request = Request {
             kind,

@@ -5,9 +5,7 @@ use super::digest::Digest;
 use super::journal::NewKnownPayment;
 use super::judgement::allowed;
 use super::operation::{Place, Ready, Request, Work};
-use super::{
-    Answer, Error, OperationKind, OperationState, Origin, PaymentRecord, PaymentSource, Payments,
-};
+use super::{Answer, Error, OperationKind, OperationState, Origin, PaymentRecord, PaymentSource, Payments};
 use crate::api::{self, MoneyPermit, PaymentDetails, PaymentState, RefundPayment, Session};
 use crate::base::{Amount, Bin, Explain, OperationId, PaymentId, ReturnOperationId, TradePointId};
 
@@ -126,10 +124,14 @@ impl Payments {
             source: PaymentSource::Adopted,
             created_at: details.transaction_date.as_ref().and_then(api::KaspiTime::at),
         };
-        let stands = self.journal.add_payments(vec![adopted]).await.map_err(|source| Error::Journal {
-            operation: None,
-            source,
-        })?;
+        let stands = self
+            .journal
+            .add_payments(vec![adopted])
+            .await
+            .map_err(|source| Error::Journal {
+                operation: None,
+                source,
+            })?;
         match stands.first().map(|record| record.bin) {
             Some(made_by) if made_by != bin => Err(Error::BadBin {
                 payment,
@@ -142,7 +144,13 @@ impl Payments {
 
     /// Whether a payment that is not this BIN's is another one's, or nobody's.
     async fn not_its_own(&self, payment: PaymentId, bin: Bin) -> Error {
-        for other in self.api.bins().into_iter().filter(|other| *other != bin).take(ASKED_AROUND) {
+        for other in self
+            .api
+            .bins()
+            .into_iter()
+            .filter(|other| *other != bin)
+            .take(ASKED_AROUND)
+        {
             let Ok(session) = self.api.session(Some(other)) else {
                 continue;
             };

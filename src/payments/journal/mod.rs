@@ -159,6 +159,14 @@ impl Journal {
         JournalState::NotOpened
     }
 
+    /// Whether there can be something in it: a read does not make the file of a journal.
+    pub(in crate::payments) fn exists(&self) -> bool {
+        match &self.options.store {
+            Store::Sqlite(file) => file.exists(),
+            Store::Postgres(_) => true,
+        }
+    }
+
     /// Its place for messages: the file, or the URL without user and password.
     #[must_use]
     pub fn place(&self) -> String {
