@@ -199,7 +199,7 @@ impl Payments {
             }
             Found::NotMade => {
                 self.journal
-                    .settle(id, Resolution::NotMade, true, WHO, &seen.note)
+                    .settle(id, Resolution::NotMade, false, WHO, &seen.note)
                     .await?
             }
             Found::Waits => {
