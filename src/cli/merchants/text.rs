@@ -48,6 +48,7 @@ pub(super) fn table(rows: &[Row], source: &str, paint: &Paint) -> String {
 
 /// One of them in full.
 pub(super) fn sheet(row: &Row, source: &str, paint: &Paint) -> String {
+    let is_live = row.is_live();
     let row = &row.report;
     let mut lines = vec![format!("{} {}", paint.strong(row.bin), row.name)];
     let mut field = |name: &str, value: String| lines.push(format!("  {name:<14} {value}"));
@@ -87,6 +88,7 @@ pub(super) fn sheet(row: &Row, source: &str, paint: &Paint) -> String {
     if let Some(number) = row.generation {
         let since = row
             .loaded_at
+            .filter(|_| is_live)
             .map(|at| format!(", since {}", moment(at)))
             .unwrap_or_default();
         field("generation", format!("{number}{since}"));
