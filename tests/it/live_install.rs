@@ -36,7 +36,10 @@ async fn an_installation_ends_well_when_the_gateway_serves_it() {
         assert_eq!(row(&state, bin).certificate_sha256(), Some(new.sha256.as_str()));
         // the command's trial and the gateway's own
         let seen = bank.seen(bin);
-        assert_eq!(seen, [&first.sha256, &new.sha256, &new.sha256].map(String::as_str));
+        assert_eq!(
+            seen,
+            [&first.sha256, &new.sha256, &new.sha256].map(String::as_str)
+        );
     }
     assert_eq!(bank.listed(OWNER).await["generation"], 2);
 
