@@ -76,6 +76,15 @@ async fn a_running_program_tells_what_it_serves_and_stops_when_asked() {
     assert_eq!(state.process_id, served.pid());
     assert_eq!(Path::new(&state.config_file), bank.scene.path("kaspi.toml"));
     assert_eq!(state.rotation.degraded, None);
+    let told = serde_json::to_string(&state).unwrap();
+    let description: toml::Table = fs::read_to_string(bank.folder_of(OWNER).join("merchant.toml"))
+        .unwrap()
+        .parse()
+        .unwrap();
+    let password = fs::read_to_string(bank.folder_of(OWNER).join("password")).unwrap();
+    for secret in [description["device_token"].as_str().unwrap(), password.trim()] {
+        assert!(!told.contains(secret));
+    }
     let live = bank.listed(OWNER).await;
     assert_eq!(live["source"], "live");
     assert_eq!(live["generation"], 1);
@@ -366,7 +375,7 @@ async fn a_key_that_becomes_readable_is_taken_up() {
     let folder = bank.scene.path("");
     hand_over(&folder, 65534);
     let key = bank.folder_of(OWNER).join("private.key");
-    fs::set_permissions(&key, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o000)).unwrap();
     let config = folder.join("kaspi.toml").to_str().unwrap().to_owned();
     let served = Running::of(as_nobody(&[&["--config", &config], SERVE].concat(), &folder));
     let state = bank.live().await;
