@@ -34,10 +34,19 @@ pub(super) async fn to_be_told(config: &Config) -> Result<Option<LiveState>, Fai
 
 /// The state again after its gateway has read the folders; nothing where it has ended meanwhile.
 pub(super) async fn rescanned(config: &Config) -> Result<Option<LiveState>, Failure> {
-    match live::ask_for_rescan(&config.state_dir).await.map_err(Unasked)? {
+    let answer = match live::ask_for_rescan(&config.state_dir).await {
+        // one that ends breaks its answers off
+        Err(LiveError::NoAnswer { .. }) if is_gone(config).await => None,
+        answer => answer.map_err(Unasked)?,
+    };
+    match answer {
         Some(state) => Ok(Some(whose(state, config)?)),
         None => Ok(None),
     }
+}
+
+async fn is_gone(config: &Config) -> bool {
+    matches!(live::ask_for_state(&config.state_dir).await, Ok(None))
 }
 
 /// A gateway serves these folders or others, whatever file says so.
