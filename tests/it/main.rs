@@ -38,6 +38,8 @@ mod identity_refusals;
 mod identity_robust;
 mod kit;
 mod late_alerts;
+mod live_install;
+mod live_state;
 mod money_keeper;
 mod money_keys;
 mod money_kit;
