@@ -101,6 +101,14 @@ impl Journal {
             .clone()
     }
 
+    /// Whether there can be something in it: a read does not make the file of a journal.
+    pub(in crate::payments) fn exists(&self) -> bool {
+        match &self.0.options.store {
+            Store::Sqlite(file) => file.exists(),
+            Store::Postgres(_) => true,
+        }
+    }
+
     /// Its place for messages: the file, or the URL without user and password.
     #[must_use]
     pub fn place(&self) -> &str {
