@@ -7,6 +7,8 @@
 
 mod cause;
 mod stage;
+mod table;
 
-pub use cause::Cause;
+pub use cause::Entry;
 pub use stage::{Facts, Finding, Report, Stage, StageId, Verdict};
+pub use table::Cause;
