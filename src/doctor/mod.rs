@@ -6,9 +6,13 @@
 //! leaves nothing behind.
 
 mod cause;
+mod draft;
+mod live;
+mod offline;
 mod stage;
 mod table;
 
 pub use cause::Entry;
+pub use live::LiveState;
 pub use stage::{Facts, Finding, Report, Stage, StageId, Verdict};
 pub use table::Cause;

@@ -157,11 +157,6 @@ causes! {
             means: "Payments of this BIN do not take the way that is checked here; the check is of the way they would take with `route = \"direct\"`.",
             cure: "set `route = \"direct\"` once this report is well",
         }
-        Warn GatewayServesOther "gateway_serves_other" {
-            line: "the running gateway serves generation {generation} with the certificate {serving}, the files hold {files}",
-            means: "The files have changed and the gateway goes on with the earlier certificate: it has refused the new one, or has not looked yet.",
-            cure: "`kaspi merchants show --bin {bin}` tells why; mend that, or run `kaspi cert install` again",
-        }
     }
     Files {
         Fail FileMissing "file_missing" {
@@ -175,7 +170,7 @@ causes! {
             cure: "let the user who runs this program read it: `ls -l FILE` shows whose it is",
         }
         Fail NotAFile "not_a_file" {
-            line: "{file} is {what}, not a file",
+            line: "{file} is {what}, not a file{where}",
             means: "A folder, pipe or device stands where a file is wanted.",
             cure: "name the file itself",
         }
@@ -262,7 +257,7 @@ causes! {
             cure: "ask the bank for the next certificate now: `kaspi cert request`",
         }
         Warn MissingIntermediate "missing_intermediate" {
-            line: "`{file}` holds {count} certificate(s) and not that of `{issuer}`, which issued yours: {why}",
+            line: "`{file}` holds {count} certificate(s) and not that of `{issuer}`, which issued yours; nor does `extra_ca_file`",
             means: "The server may know only the root: then it cannot follow your certificate up to it, and refuses it as of an unknown authority.",
             cure: "append the intermediate to the file, after your own: `cat intermediate.crt >> {file}`",
         }
@@ -285,6 +280,11 @@ causes! {
             line: "certificate `{file}` names BIN {named}, and the folder is that of `{bin}`",
             means: "The files of two organisations may have been mixed up.",
             cure: "compare the certificate with the bank's letter: `kaspi cert inspect {file}`",
+        }
+        Warn GatewayServesOther "gateway_serves_other" {
+            line: "the running gateway serves generation {generation} with the certificate {serving}, the files hold {files}{why}",
+            means: "The files have changed and the gateway goes on with the earlier certificate: it has refused the new one, or has not looked yet.",
+            cure: "`kaspi merchants show --bin {bin}` tells why; mend that, or run `kaspi cert install` again",
         }
         Warn DuplicateCertificate "duplicate_certificate" {
             line: "`{file}` holds the same certificate as number {first} and number {second}; it is sent once",
