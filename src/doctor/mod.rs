@@ -7,12 +7,15 @@
 
 mod cause;
 mod draft;
+mod examine;
 mod live;
 mod offline;
+mod online;
 mod stage;
 mod table;
 
 pub use cause::Entry;
+pub use examine::{Doctor, OnStage, Options};
 pub use live::LiveState;
 pub use stage::{Facts, Finding, Report, Stage, StageId, Verdict};
 pub use table::Cause;

@@ -11,9 +11,9 @@ use time::OffsetDateTime;
 
 use super::config::Subject;
 use super::day;
-use crate::base::{Clock, Explain};
+use crate::base::Clock;
 use crate::config::{IdentityFiles, PasswordOrigin};
-use crate::doctor::draft::{Draft, skipped};
+use crate::doctor::draft::Draft;
 use crate::doctor::{Cause, LiveState, Stage, StageId};
 use crate::identity::{self, Examination, Facts, Finding};
 

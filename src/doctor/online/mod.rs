@@ -17,9 +17,7 @@ use crate::transport::probe::Ended;
 pub(super) struct Place {
     /// The configuration file.
     pub(super) file: PathBuf,
-    /// Kaspi's server by name or address.
-    pub(super) host: String,
-    /// The same with its port.
+    /// Kaspi's server, with its port.
     pub(super) target: String,
     /// The base address.
     pub(super) base_url: String,
@@ -30,11 +28,10 @@ pub(super) struct Place {
 impl Place {
     pub(super) fn new(config: &Config) -> Self {
         let url = &config.kaspi.base_url;
-        let host = url.host().unwrap_or_default().to_owned();
+        let host = url.host().unwrap_or_default();
         Self {
             file: config.file.clone(),
             target: format!("{host}:{}", url.port_u16().unwrap_or(443)),
-            host,
             base_url: url.to_string().trim_end_matches('/').to_owned(),
             from: "not known before there is a connection".to_owned(),
         }
@@ -51,6 +48,5 @@ fn ended(how: &Ended) -> String {
         Ended::Closed => "closed the connection".to_owned(),
         Ended::Reset => "reset the connection".to_owned(),
         Ended::Other(why) => format!("ended the connection ({why})"),
-        other => format!("ended the connection ({other:?})"),
     }
 }

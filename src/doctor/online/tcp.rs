@@ -15,13 +15,20 @@ use crate::transport::probe::{Attempt, ProxyFailure, Reach, ReachFailure, TcpFai
 pub(in crate::doctor) fn judge(reach: &Reach, place: &mut Place) -> Stage {
     let mut draft = Draft::new(StageId::Tcp);
     draft.facts.add("target", place.target.clone());
-    draft
-        .facts
-        .add_some("proxy", reach.proxy.as_ref().map(|(scheme, at)| proxy(*scheme, at)));
+    draft.facts.add_some(
+        "proxy",
+        reach.proxy.as_ref().map(|(scheme, at)| proxy(*scheme, at)),
+    );
     let attempts: Vec<Value> = reach.attempts.iter().map(attempt).collect();
     draft.facts.add("attempts", attempts);
     let tried = reach.attempts.first().map(|attempt| attempt.address);
-    let local = reach.outcome.as_ref().ok().copied().or(tried).and_then(local_address);
+    let local = reach
+        .outcome
+        .as_ref()
+        .ok()
+        .copied()
+        .or(tried)
+        .and_then(local_address);
     draft
         .facts
         .add_some("local_address", local.map(|address| address.to_string()));
@@ -144,7 +151,6 @@ fn through_proxy(failure: &ProxyFailure, proxy: &str, place: &Place, draft: &mut
             &format!("nothing within {}", seconds(*limit)),
         ),
         ProxyFailure::Other(why) => find(Cause::NotAProxy, "answer", why),
-        other => find(Cause::NotAProxy, "answer", &format!("{other:?}")),
     }
 }
 
@@ -178,7 +184,6 @@ fn in_words(failure: &TcpFailure) -> String {
         TcpFailure::Late => "not waited for any longer".to_owned(),
         TcpFailure::Forbidden(why) => format!("forbidden by this machine ({why})"),
         TcpFailure::Unreachable(why) | TcpFailure::Other(why) => why.clone(),
-        other => format!("{other:?}"),
     }
 }
 

@@ -129,7 +129,9 @@ fn unasked(seen: &Seen<'_>, place: &Place, draft: &mut Draft) {
         .second
         .and_then(|look| look.handshake.as_ref())
         .is_some_and(|handshake| handshake.request.is_some());
-    draft.facts.add_some("asked_over_tls_1_2", over_12.then_some(true));
+    draft
+        .facts
+        .add_some("asked_over_tls_1_2", over_12.then_some(true));
     let cause = if seen.unasked.is_some_and(late) {
         Cause::PostHandshakeAuth
     } else if exchanges.any(|exchange| exchange.renegotiation) {
@@ -220,10 +222,9 @@ fn failed(seen: &Seen<'_>, failure: &TlsFailure, place: &Place, draft: &mut Draf
 fn classic_is_answered(seen: &Seen<'_>) -> bool {
     seen.second.is_some_and(|look| {
         look.reason == SecondLookReason::KeyExchange(KeyExchange::Classic)
-            && look
-                .handshake
-                .as_ref()
-                .is_some_and(|handshake| !handshake.ended_before_server_hello() && !is_alert(&handshake.first))
+            && look.handshake.as_ref().is_some_and(|handshake| {
+                !handshake.ended_before_server_hello() && !is_alert(&handshake.first)
+            })
     })
 }
 
@@ -299,12 +300,8 @@ fn distrusted(seen: &Seen<'_>, place: &Place, draft: &mut Draft) {
                 &"an authority of the same name as a trusted one signed it, with another key",
             )],
         ),
-        Distrust::WrongPurpose => find(
-            Cause::ServerCertificateBad,
-            &[("why", &"it is not for a server")],
-        ),
+        Distrust::WrongPurpose => find(Cause::ServerCertificateBad, &[("why", &"it is not for a server")]),
         Distrust::Other(why) => find(Cause::ServerCertificateBad, &[("why", why)]),
-        other => find(Cause::ServerCertificateBad, &[("why", &format!("{other:?}"))]),
     }
 }
 
@@ -328,7 +325,6 @@ fn second_look(look: &SecondLook) -> Value {
     let with = match look.reason {
         SecondLookReason::KeyExchange(key_exchange) => format!("key_exchange = {}", word(key_exchange)),
         SecondLookReason::Tls12 => "TLS 1.2 alone".to_owned(),
-        other => format!("{other:?}"),
     };
     json!({ "with": with, "outcome": outcome })
 }
@@ -340,7 +336,6 @@ fn in_words(failure: &TlsFailure) -> String {
         TlsFailure::WeRefused(why) => format!("we refused: {why}"),
         TlsFailure::Ended(how) => ended(how),
         TlsFailure::TimedOut(limit) => format!("silence for {}", seconds(*limit)),
-        other => format!("{other:?}"),
     }
 }
 
@@ -351,7 +346,6 @@ fn first_bytes(first: &FirstBytes) -> String {
         FirstBytes::Alert(alert) => format!("alert {alert}"),
         FirstBytes::NotTls(beginning) => format!("not TLS: {}", quoted(beginning)),
         FirstBytes::Fragment => "the beginning of a TLS record".to_owned(),
-        other => format!("{other:?}"),
     }
 }
 
