@@ -30,6 +30,8 @@ mod cli_sandbox;
 mod connections;
 mod contract;
 mod disclaimed;
+mod doctor_bank;
+mod doctor_files;
 mod identity_forms;
 mod identity_inspect;
 mod identity_kit;

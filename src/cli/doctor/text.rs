@@ -174,12 +174,15 @@ fn block(mark: &str, body: &str, width: usize, text: &mut String) {
 }
 
 fn facts(facts: &Facts, width: usize, paint: &Paint, text: &mut String) {
-    const NAME: usize = 26;
+    const NAME: usize = 24;
     let indent = INDENT - 11;
     let room = width.saturating_sub(indent + NAME + 1);
     for (name, value) in facts.iter() {
         let values: Vec<String> = match value {
             Value::Array(items) if items.is_empty() => vec!["none".to_owned()],
+            Value::Array(items) if items.iter().all(is_word) => {
+                vec![items.iter().map(shown).collect::<Vec<_>>().join(", ")]
+            }
             Value::Array(items) => items.iter().map(shown).collect(),
             value => vec![shown(value)],
         };
@@ -196,6 +199,18 @@ fn facts(facts: &Facts, width: usize, paint: &Paint, text: &mut String) {
     }
 }
 
+/// What a thing is called comes before what it is like.
+const FIRST: &[&str] = &["file", "subject", "address", "trade_point_id", "with"];
+
+/// Whether several of its like stand on one line.
+fn is_word(value: &Value) -> bool {
+    match value {
+        Value::String(text) => !text.contains(' '),
+        Value::Number(_) => true,
+        _ => false,
+    }
+}
+
 fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -203,8 +218,10 @@ fn shown(value: &Value) -> String {
         Value::Bool(false) => "no".to_owned(),
         Value::Null => "none".to_owned(),
         Value::Object(fields) => {
+            let mut fields: Vec<(&String, &Value)> = fields.iter().collect();
+            fields.sort_by_key(|(name, _)| !FIRST.contains(&name.as_str()));
             let parts: Vec<String> = fields
-                .iter()
+                .into_iter()
                 .map(|(name, value)| match value {
                     Value::Array(items) => {
                         let items: Vec<String> = items.iter().map(shown).collect();
