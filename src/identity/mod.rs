@@ -52,7 +52,7 @@ pub use error::IdentityError;
 pub use facts::Facts;
 pub use finding::{Finding, Severity};
 pub use inspect::{Inspected, KeyFacts, inspect};
-pub use load::{Examination, examine, load};
+pub use load::{Examination, OpenedKey, examine, load};
 pub use names::{certificate_facts, distinguished_name, issuers};
 pub use sets::{SetError, SetFile, SetStore, StagedSet, Switched};
 pub use sniff::Form;

@@ -1,0 +1,21 @@
+//! Staged diagnosis of one BIN: what is wrong, and what to do about it.
+//!
+//! Ten stages, from the configuration file to the bank's answer, each with a verdict, its time, facts
+//! and findings. A finding names one cause of the table in [`Cause`], which `docs/troubleshooting.md`
+//! is generated from. The diagnosis reads files and makes reads at the bank; it moves no money and
+//! leaves nothing behind.
+
+mod cause;
+mod draft;
+mod examine;
+mod live;
+mod offline;
+mod online;
+mod stage;
+mod table;
+
+pub use cause::Entry;
+pub use examine::{Doctor, OnStage, Options};
+pub use live::LiveState;
+pub use stage::{Facts, Finding, Report, Stage, StageId, Verdict};
+pub use table::Cause;
