@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::HeaderMap;
 use kaspi_direct::base::SystemClock;
@@ -15,6 +15,8 @@ use kaspi_direct::sandbox::pki::Issued;
 use kaspi_direct::transport::probe::{
     Exchange, Handshake, Kept, Lookup, OldVersion, Probe, Reach, SecondLook,
 };
+
+use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::kit::{FLOWERS, Operator, PATIENCE, bin, in_time};
 
@@ -311,4 +313,24 @@ async fn steps(probe: &Probe, identity: &Identity) -> Look {
     look.old = probe.old_version(&handshake).await;
     look.handshake = Some(handshake);
     look
+}
+
+/// A listener whose queue is full: what else comes is dropped, as a filter drops it.
+pub fn full_listener() -> ((Socket, Vec<Socket>), SocketAddr) {
+    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    listener
+        .bind(&SockAddr::from(SocketAddr::from(([127, 0, 0, 1], 0))))
+        .unwrap();
+    listener.listen(0).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut waiting = Vec::new();
+    loop {
+        let client = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let connected = client.connect_timeout(&address, Duration::from_millis(300));
+        waiting.push(client);
+        if connected.is_err() {
+            return ((listener, waiting), address.as_socket().unwrap());
+        }
+        assert!(waiting.len() < 64, "the queue is never full");
+    }
 }

@@ -10,17 +10,16 @@ use kaspi_direct::transport::probe::{
     Ended, ExchangeFailure, FirstBytes, LookupFailure, ProxyFailure, ReachFailure, SecondLookReason,
     TcpFailure, TlsFailure,
 };
-use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use super::doctor_kit::{look, look_at};
+use super::doctor_kit::{full_listener, look, look_at};
 use super::kit::{FLOWERS, Operator};
 use super::server::{Act, Auth, Server, Setup};
 
 /// Time-outs that a test waits for.
-const SHORT: &str = "connect_timeout = \"1s\"\ntls_timeout = \"1s\"\nrequest_timeout = \"2s\"";
+pub const SHORT: &str = "connect_timeout = \"1s\"\ntls_timeout = \"1s\"\nrequest_timeout = \"2s\"";
 
 fn operator() -> Operator {
     let operator = Operator::new();
@@ -30,7 +29,7 @@ fn operator() -> Operator {
 
 /// What a listener does with whoever connects.
 #[derive(Clone)]
-enum Manner {
+pub enum Manner {
     /// Resets at once.
     Reset,
     /// Closes at once.
@@ -49,7 +48,7 @@ enum Manner {
     Cut(usize, SocketAddr),
 }
 
-async fn listener(manner: Manner) -> (SocketAddr, JoinSet<()>) {
+pub async fn listener(manner: Manner) -> (SocketAddr, JoinSet<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let mut tasks = JoinSet::new();
@@ -154,25 +153,6 @@ async fn packets_are_dropped() {
         look.reach.outcome,
         Err(ReachFailure::Tcp(TcpFailure::TimedOut(limit)))
     );
-}
-
-fn full_listener() -> ((Socket, Vec<Socket>), SocketAddr) {
-    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    listener
-        .bind(&SockAddr::from(SocketAddr::from(([127, 0, 0, 1], 0))))
-        .unwrap();
-    listener.listen(0).unwrap();
-    let address = listener.local_addr().unwrap();
-    let mut waiting = Vec::new();
-    loop {
-        let client = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        let connected = client.connect_timeout(&address, Duration::from_millis(300));
-        waiting.push(client);
-        if connected.is_err() {
-            return ((listener, waiting), address.as_socket().unwrap());
-        }
-        assert!(waiting.len() < 64, "the queue is never full");
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -421,7 +401,7 @@ async fn what_has_no_end_is_cut() {
 }
 
 /// A proxy that answers this, after it has heard what must come first.
-async fn proxy(turns: &[(usize, &'static [u8])]) -> (SocketAddr, Arc<Mutex<Vec<u8>>>, JoinSet<()>) {
+pub async fn proxy(turns: &[(usize, &'static [u8])]) -> (SocketAddr, Arc<Mutex<Vec<u8>>>, JoinSet<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let heard = Arc::<Mutex<Vec<u8>>>::default();
@@ -555,13 +535,8 @@ async fn a_proxy_that_is_not_there_or_says_nothing() {
     );
 }
 
-/// Through a proxy that lets us through, the handshake is the server's, and nothing of the proxy's talk
-/// is taken for it.
-#[tokio::test(flavor = "multi_thread")]
-async fn through_a_proxy_the_server_is_seen_as_ever() {
-    let operator = operator();
-    let server = Server::start(&operator.authority, Setup::of(&operator.authority)).await;
-    let upstream = server.address;
+/// A proxy that lets everybody through to one server.
+pub async fn forwarding_proxy(upstream: SocketAddr) -> (SocketAddr, JoinSet<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let mut tasks = JoinSet::new();
@@ -581,6 +556,17 @@ async fn through_a_proxy_the_server_is_seen_as_ever() {
             });
         }
     });
+    (address, tasks)
+}
+
+/// Through a proxy that lets us through, the handshake is the server's, and nothing of the proxy's talk
+/// is taken for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn through_a_proxy_the_server_is_seen_as_ever() {
+    let operator = operator();
+    let server = Server::start(&operator.authority, Setup::of(&operator.authority)).await;
+    let upstream = server.address;
+    let (address, _tasks) = forwarding_proxy(upstream).await;
     server.will([Act::Answer(200, "{\"StatusCode\":0}".to_owned())]);
     let look = look(&operator, upstream, &format!("proxy = \"http://{address}\"")).await;
     assert_eq!(look.reach.outcome, Ok(address));
