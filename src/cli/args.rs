@@ -160,6 +160,11 @@ pub(super) enum Command {
     /// Certificates and keys
     #[command(subcommand)]
     Cert(Cert),
+    /// What is wrong with a BIN, and what to do about it
+    #[command(
+        after_help = "Example: kaspi doctor --bin 891027350515\n\nLooks from the configuration file to the bank's answer. Only reads are made; no money moves.\nExit code 0 where all is well, 1 where something was found, 3 where no BIN could be examined."
+    )]
+    Doctor(DoctorArgs),
     /// A simulated Kaspi with a certificate authority of its own, for tests
     #[cfg(feature = "sandbox")]
     #[command(subcommand)]
@@ -171,6 +176,33 @@ pub(super) enum Command {
         #[arg(value_enum)]
         shell: Shell,
     },
+}
+
+/// What is examined, and what comes of it.
+#[derive(Args, Debug)]
+pub(super) struct DoctorArgs {
+    /// Every configured BIN, several at the same time
+    #[arg(long, conflicts_with = "bin")]
+    pub(super) all: bool,
+    /// Only what needs no network: files, certificate, key
+    #[arg(long)]
+    pub(super) offline: bool,
+    /// The least that makes the exit code 1
+    #[arg(long, value_enum, default_value_t, value_name = "SEVERITY")]
+    pub(super) fail_on: FailOn,
+    /// Write a report too that can be pasted anywhere: no names, numbers, paths or secrets
+    #[arg(long, value_name = "FILE")]
+    pub(super) redact: Option<PathBuf>,
+}
+
+/// What makes a diagnosis end with exit code 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum FailOn {
+    /// A warning, too
+    Warn,
+    /// A failure
+    #[default]
+    Fail,
 }
 
 /// What the bank's emulated customer can do.

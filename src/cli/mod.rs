@@ -5,6 +5,7 @@ mod cert;
 mod context;
 #[cfg(feature = "sandbox")]
 mod demo;
+mod doctor;
 mod exit;
 mod failure;
 mod merchants;
@@ -65,6 +66,7 @@ async fn dispatch(cli: Cli, report: &Report) -> Result<(), Failure> {
         Command::Device(command) => setup::device(command, &context).await,
         Command::Merchants(command) => merchants::run(&command, &context),
         Command::Cert(command) => cert::run(command, &context).await,
+        Command::Doctor(wanted) => doctor::run(&wanted, &context).await,
         #[cfg(feature = "sandbox")]
         Command::Demo(options) => demo::run(options, report).await,
         #[cfg(feature = "sandbox")]

@@ -112,10 +112,6 @@ impl Report {
     }
 
     /// A line of JSON, whatever the format, at once.
-    #[cfg_attr(
-        not(feature = "sandbox"),
-        expect(dead_code, reason = "only the sandbox has a ready line so far")
-    )]
     pub(super) fn json_line(&self, json: &impl Serialize) {
         print_json(json);
     }
@@ -179,7 +175,18 @@ impl Report {
         }
     }
 
-    fn paint(&self) -> Paint {
+    /// How results are written.
+    pub(super) fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Whether more is to be said.
+    pub(super) fn is_verbose(&self) -> bool {
+        self.verbose > 0
+    }
+
+    /// The colours of results.
+    pub(super) fn paint(&self) -> Paint {
         Paint(self.colors(&std::io::stdout()))
     }
 
@@ -302,8 +309,7 @@ pub(super) struct Paint(bool);
 
 impl Paint {
     /// No colours.
-    #[cfg(test)]
-    pub(super) fn plain() -> Self {
+    pub(super) fn none() -> Self {
         Self(false)
     }
 

@@ -5,17 +5,21 @@
 //! is generated from. The diagnosis reads files and makes reads at the bank; it moves no money and
 //! leaves nothing behind.
 
+mod bundle;
 mod cause;
 mod draft;
 mod examine;
 mod live;
 mod offline;
 mod online;
+mod page;
 mod stage;
 mod table;
 
+pub use bundle::Bundle;
 pub use cause::Entry;
 pub use examine::{Doctor, OnStage, Options};
 pub use live::LiveState;
+pub use page::troubleshooting_page;
 pub use stage::{Facts, Finding, Report, Stage, StageId, Verdict};
 pub use table::Cause;
