@@ -35,6 +35,7 @@ mod doctor_kit;
 mod doctor_late;
 mod doctor_nginx;
 mod doctor_openssl;
+mod doctor_reports;
 mod doctor_sockets;
 mod identity_forms;
 mod identity_inspect;
