@@ -300,16 +300,18 @@ impl Journey<'_> {
                 return false;
             }
         };
+        // a server that does not ask may do so once it knows the path
+        let unasked = match session.take_if(|_| !was_asked(&handshake)) {
+            Some(mut session) => Some(session.get(api::PING_PATH, &headers).await),
+            None => None,
+        };
+        // made with no other connection open: some servers serve one at a time
         let second = probe
             .second_look(&handshake, identity, api::PING_PATH, &headers)
             .await
             .ok()
             .flatten();
         let old = probe.old_version(&handshake).await;
-        let unasked = match &mut session {
-            Some(session) if !was_asked(&handshake) => Some(session.get(api::PING_PATH, &headers).await),
-            _ => None,
-        };
         walk.put(tls::judge(
             &tls::Seen {
                 handshake: &handshake,
@@ -345,7 +347,7 @@ impl Journey<'_> {
         if let Some(mut session) = session {
             let answer = session.get(api::PING_PATH, &headers).await;
             if answer.outcome.is_ok() {
-                kept = Some(probe.keeps(&mut session, api::PING_PATH, &headers).await);
+                kept = Some(probe.keeps(session, api::PING_PATH, &headers).await);
             }
             exchange = Some(answer);
         }

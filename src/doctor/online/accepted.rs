@@ -190,16 +190,34 @@ impl Desk<'_> {
         self.may_lack_intermediate() && self.seen.authorities.iter().any(is_intermediate)
     }
 
-    /// Whether our file may lack an intermediate: it does not hold the issuer, which the server does not
-    /// list and which is no root that we know.
+    /// Whether our file may lack an intermediate: it does not hold the issuer, which is no root that we know,
+    /// and the server lists an authority above it, or nobody.
     fn may_lack_intermediate(&self) -> bool {
         let own = self.seen.own;
         let is_root = |facts: &Facts| facts.subject == own.issuer && facts.subject == facts.issuer;
-        let listed = self.seen.request.and_then(|request| request.names_ours) == Some(true);
         !self.seen.issuer_sent
-            && !listed
+            && self.lists_above_our_issuer() != Some(false)
             && own.subject != own.issuer
             && !self.seen.authorities.iter().any(is_root)
+    }
+
+    /// Whether the server lists an authority above our issuer, and not our issuer itself: then it wants the
+    /// certificates between. None where it lists nobody, or our issuer is one that nothing is known of.
+    fn lists_above_our_issuer(&self) -> Option<bool> {
+        let request = self.seen.request.filter(|request| request.listed > 0)?;
+        if request.names_ours == Some(true) {
+            return Some(false);
+        }
+        let known = |name: &String| self.seen.authorities.iter().find(|known| known.subject == *name);
+        let mut above = known(&self.seen.own.issuer)?;
+        for _ in self.seen.authorities {
+            if request.issuers.contains(&above.issuer) {
+                return Some(true);
+            }
+            let Some(next) = known(&above.issuer) else { break };
+            above = next;
+        }
+        Some(false)
     }
 
     fn find(&self, cause: Cause, values: &[(&str, &dyn Display)], draft: &mut Draft) {

@@ -124,7 +124,7 @@ fn facts(seen: &Seen<'_>, draft: &mut Draft) {
 fn unasked(seen: &Seen<'_>, place: &Place, draft: &mut Draft) {
     let exchanges = [seen.unasked, seen.second.and_then(|look| look.exchange.as_ref())];
     let mut exchanges = exchanges.into_iter().flatten();
-    let late = |exchange: &Exchange| matches!(exchange.outcome, Err(ExchangeFailure::AskedLate));
+    let over_13 = matches!(&seen.handshake.outcome, Ok(agreed) if agreed.version == TlsVersion::V1_3);
     let over_12 = seen
         .second
         .and_then(|look| look.handshake.as_ref())
@@ -132,9 +132,10 @@ fn unasked(seen: &Seen<'_>, place: &Place, draft: &mut Draft) {
     draft
         .facts
         .add_some("asked_over_tls_1_2", over_12.then_some(true));
-    let cause = if seen.unasked.is_some_and(late) {
+    let again = exchanges.any(|exchange| exchange.renegotiation);
+    let cause = if over_13 && (again || seen.unasked.is_some_and(asks_late)) {
         Cause::PostHandshakeAuth
-    } else if exchanges.any(|exchange| exchange.renegotiation) {
+    } else if again {
         Cause::RenegotiationWanted
     } else {
         Cause::CertificateNotAsked
@@ -143,6 +144,16 @@ fn unasked(seen: &Seen<'_>, place: &Place, draft: &mut Draft) {
         cause,
         &[("target", &place.target), ("file", &place.file.display())],
     );
+}
+
+/// Whether a server over TLS 1.3 asks for our certificate after the handshake. It may only ask clients that
+/// offer to answer, which we do not; a server that keeps to that has no choice but to forbid the path.
+fn asks_late(exchange: &Exchange) -> bool {
+    const FORBIDDEN: u16 = 403;
+    match &exchange.outcome {
+        Ok(answer) => answer.status == FORBIDDEN,
+        Err(failure) => *failure == ExchangeFailure::AskedLate,
+    }
 }
 
 /// An issuer that the server does not list is a warning: what it answers says more than its list.

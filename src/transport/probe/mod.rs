@@ -122,10 +122,11 @@ impl Probe {
     }
 
     /// Whether the server takes a second request on the session's connection, and whether a second
-    /// connection can resume the session. Ask after a first answer.
+    /// connection can resume the session. Ask after a first answer; the first connection is closed before
+    /// the second is made, for servers that serve one at a time.
     pub async fn keeps(
         &self,
-        session: &mut Session,
+        mut session: Session,
         path_and_query: &str,
         headers: &HeaderMap,
     ) -> (Kept, Kept) {
@@ -134,10 +135,12 @@ impl Probe {
             Err(ExchangeFailure::Ended(_)) => Kept::No,
             Err(_) => Kept::Unknown,
         };
+        let offer = session.offer.clone();
+        drop(session);
         let Some(reached) = self.reach_again().await else {
             return (kept, Kept::Unknown);
         };
-        let (again, _) = shake::shake_hands(&self.settings, reached, session.offer.clone()).await;
+        let (again, _) = shake::shake_hands(&self.settings, reached, offer).await;
         let resumed = match again.outcome {
             Ok(agreed) if agreed.resumed => Kept::Yes,
             Ok(_) => Kept::No,
@@ -148,6 +151,7 @@ impl Probe {
 
     /// The further look that a handshake gives reason for: with the classic key exchange where the server
     /// did not survive the hybrid one, with TLS 1.2 alone where it asked for no certificate over TLS 1.3.
+    /// Take it once the first session is dropped, for servers that serve one connection at a time.
     ///
     /// # Errors
     ///
