@@ -165,6 +165,11 @@ pub(super) enum Command {
         after_help = "Example: kaspi doctor --bin 891027350515\n\nLooks from the configuration file to the bank's answer. Only reads are made; no money moves.\nExit code 0 where all is well, 1 where something was found, 3 where no BIN could be examined."
     )]
     Doctor(DoctorArgs),
+    /// Keep every identity ready until told to stop (no HTTP yet)
+    #[command(
+        after_help = "Example: kaspi serve -o json\n\nTakes up changed files while it runs, proves new certificates to Kaspi, and tells other commands what it serves\nthrough a socket in `state_dir`. It listens on no network address yet: HTTP contracts arrive with the gateway. SIGHUP reads the folders again; SIGTERM and\nSIGINT end it. One line says that it is ready."
+    )]
+    Serve,
     /// A simulated Kaspi with a certificate authority of its own, for tests
     #[cfg(feature = "sandbox")]
     #[command(subcommand)]

@@ -1,6 +1,8 @@
 //! The walk through the stages.
 
+use std::future::Future;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use rustls::RootCertStore;
@@ -8,7 +10,7 @@ use rustls::RootCertStore;
 use super::draft::skipped;
 use super::offline::config::{Read, Subject};
 use super::online::{self, Place, accepted, dns, tcp, tls};
-use super::{LiveState, Report, Stage, StageId, Verdict, offline};
+use super::{GatewayState, Report, Stage, StageId, Verdict, offline};
 use crate::api;
 use crate::base::{Bin, Clock};
 use crate::config::{self, Config, ConfigError, Environment, IdentityFiles, MerchantFolder};
@@ -44,11 +46,34 @@ pub struct Options {
     /// Ask nothing of the network.
     pub offline: bool,
     /// What a running gateway says of the BIN.
-    pub live: Option<LiveState>,
+    pub gateway: Option<GatewayState>,
 }
 
 /// Is told of each stage as it ends.
 pub type OnStage<'a> = &'a (dyn Fn(&Stage) + Send + Sync);
+
+/// A diagnosis, for whoever must not know what it is made of: `app` hands one to rooms that may not
+/// import this one.
+pub trait Examine: Send + Sync {
+    /// As [`Doctor::examine`].
+    fn examine<'a>(
+        &'a self,
+        bin: Option<Bin>,
+        options: &'a Options,
+        on_stage: OnStage<'a>,
+    ) -> Pin<Box<dyn Future<Output = Report> + Send + 'a>>;
+}
+
+impl Examine for Doctor {
+    fn examine<'a>(
+        &'a self,
+        bin: Option<Bin>,
+        options: &'a Options,
+        on_stage: OnStage<'a>,
+    ) -> Pin<Box<dyn Future<Output = Report> + Send + 'a>> {
+        Box::pin(Self::examine(self, bin, options, on_stage))
+    }
+}
 
 impl Doctor {
     /// Finds and reads the configuration: that of `explicit`, or of the usual places. What is wrong with
@@ -181,9 +206,9 @@ impl Doctor {
         options: &Options,
     ) -> Option<([Stage; 3], Examination)> {
         let (subject, authorities) = (subject.clone(), authorities.to_vec());
-        let (live, clock) = (options.live.clone(), Arc::clone(&self.clock));
+        let (gateway, clock) = (options.gateway.clone(), Arc::clone(&self.clock));
         tokio::task::spawn_blocking(move || {
-            let checked = offline::identity::check(&subject, &authorities, live.as_ref(), clock.as_ref());
+            let checked = offline::identity::check(&subject, &authorities, gateway.as_ref(), clock.as_ref());
             (checked.stages, checked.examination)
         })
         .await

@@ -3,18 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kaspi_direct::app::App;
+use kaspi_direct::app::live::ask_for_rescan;
 use kaspi_direct::base::{Bin, Clock, SystemClock};
 use kaspi_direct::config::Environment;
-use kaspi_direct::doctor::{Doctor, Options, Report, StageId, Verdict};
+use kaspi_direct::doctor::{Doctor, Examine, Options, Report, StageId, Verdict};
 use kaspi_direct::sandbox::pki::KeyKind;
 use kaspi_direct::sandbox::{ClientAuth, Fault, FaultKind, Options as Bank, Sandbox, layout};
 use serde_json::Value;
 use tempfile::TempDir;
 use time::OffsetDateTime;
 
+use super::cert_kit::Bank as CertBank;
 use super::cli_kit::{Ran, Scene, Transcript, redacted, run_in};
 use super::doctor_files::assert_whole;
 use super::kit::{FLOWERS, GIFTS, in_time};
+use super::live_state::row;
 
 /// What differs between runs of the doctor beside ports, dates and fingerprints.
 fn timeless(text: &str) -> String {
@@ -473,6 +477,63 @@ async fn broken_and_healthy_side_by_side() {
 
     let quiet = scene.run(&["doctor", "--all", "-q"]).await;
     assert_eq!((quiet.code, quiet.err.as_str()), (1, ""), "{quiet:?}");
+}
+
+/// What a running gateway serves is told beside what the files hold.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_has_refused_the_files_of_now() {
+    let bank = CertBank::open().await;
+    let served = bank.serve();
+    let before = row(&bank.live().await, FLOWERS)
+        .certificate_sha256()
+        .unwrap()
+        .to_owned();
+    let healthy = bank.run(&["doctor", "-o", "json"]).await;
+    assert_eq!(healthy.code, 0, "{healthy:?}");
+    let facts = &healthy.json()["stages"][2]["facts"];
+    assert_eq!(facts["gateway_generation"], 1);
+    assert_eq!(facts["gateway_sha256"], *before);
+
+    let foreign = super::kit::authority().client(&[FLOWERS]).unwrap();
+    let folder = bank.folder_of(FLOWERS);
+    std::fs::write(folder.join("certificate.cer"), foreign.certificate_pem()).unwrap();
+    std::fs::write(folder.join("private.key"), foreign.key_pem()).unwrap();
+    in_time(ask_for_rescan(&bank.state_dir())).await.unwrap();
+    let ran = bank.run(&["doctor", "-o", "json"]).await;
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let report = ran.json();
+    let findings = report["stages"][2]["findings"].as_array().unwrap();
+    let other = findings
+        .iter()
+        .find(|finding| finding["cause"] == "gateway_serves_other")
+        .unwrap();
+    let message = other["message"].as_str().unwrap();
+    assert!(
+        message.starts_with(&format!(
+            "the running gateway serves generation 1 with the certificate {before}, the files hold {}: ",
+            foreign.sha256()
+        )),
+        "{message}"
+    );
+    assert_eq!(report["stages"][8]["cause"], "our_ca_unknown", "{report}");
+    assert_eq!(served.stop(), Some(0));
+}
+
+/// The way in for rooms that may not know this one: a trait object, told of each stage.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_serves_can_look_at_itself() {
+    let scene = Scene::start().await;
+    let app = App::open(&scene.path("kaspi.toml"), &Environment::default()).unwrap();
+    let doctor: Arc<dyn Examine> = Arc::new(app.doctor());
+    let told = std::sync::Mutex::new(Vec::new());
+    let bin = GIFTS.parse().ok();
+    let report = in_time(doctor.examine(bin, &Options::default(), &|stage| {
+        told.lock().unwrap().push(stage.id);
+    }))
+    .await;
+    assert_eq!(report.verdict, Verdict::Pass, "{report:#?}");
+    assert_eq!(told.into_inner().unwrap(), StageId::ALL);
+    reads_only(&scene.sandbox);
 }
 
 #[tokio::test(flavor = "multi_thread")]

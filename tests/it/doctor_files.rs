@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use kaspi_direct::base::{Bin, FixedClock};
 use kaspi_direct::config::Environment;
-use kaspi_direct::doctor::{Doctor, LiveState, Options, Report, StageId, Verdict};
+use kaspi_direct::doctor::{Doctor, GatewayState, Options, Report, StageId, Verdict};
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair};
 use time::Duration;
 
@@ -477,15 +477,15 @@ async fn passwords_that_are_not_the_right_ones() {
 #[tokio::test]
 async fn a_running_gateway_that_goes_on_with_the_earlier_certificate() {
     let shop = Shop::new();
-    let live = |sha256: &str| Options {
+    let with = |sha256: &str| Options {
         offline: true,
-        live: Some(LiveState {
+        gateway: Some(GatewayState {
             generation: Some(3),
             certificate_sha256: Some(sha256.to_owned()),
             problem: Some("the canary was refused".to_owned()),
         }),
     };
-    let report = shop.report_of(OWNER, &live("00ff")).await;
+    let report = shop.report_of(OWNER, &with("00ff")).await;
     assert_eq!(found(&report), [(StageId::Certificate, "gateway_serves_other")]);
     let certificate = report.stage(StageId::Certificate).unwrap();
     let own = certificate
@@ -501,7 +501,7 @@ async fn a_running_gateway_that_goes_on_with_the_earlier_certificate() {
             "the running gateway serves generation 3 with the certificate 00ff, the files hold {own}: the canary was refused"
         )
     );
-    assert_eq!(found(&shop.report_of(OWNER, &live(&own)).await), []);
+    assert_eq!(found(&shop.report_of(OWNER, &with(&own)).await), []);
 }
 
 #[tokio::test]

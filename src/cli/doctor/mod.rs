@@ -15,10 +15,12 @@ use super::args::{DoctorArgs, FailOn};
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
+use super::gateway;
 use super::report::Format;
+use crate::app::live::LiveState;
 use crate::base::{Bin, SystemClock};
 use crate::config::Environment;
-use crate::doctor::{Bundle, Doctor, Options, Report, Stage, Verdict};
+use crate::doctor::{Bundle, Doctor, GatewayState, Options, Report, Stage, Verdict};
 use text::Page;
 
 /// So many BINs are looked at at the same time: each may wait for a server that does not answer.
@@ -36,15 +38,19 @@ pub(super) async fn run(wanted: &DoctorArgs, context: &Context<'_>) -> Result<()
     if let Some(file) = &wanted.redact {
         refuse_existing(file)?;
     }
-    let options = Options {
+    let gateway = match doctor.config() {
+        Some(config) => gateway::seen(config, context.report).await,
+        None => None,
+    };
+    let plan = Plan {
         offline: wanted.offline,
-        live: None,
+        gateway,
     };
     let page = Page::new(context.report, text::width(&environment));
     let reports = if wanted.all {
-        all(doctor, &options, &page, context).await
+        all(doctor, &plan, &page, context).await
     } else {
-        vec![one(&doctor, &options, &page, context).await?]
+        vec![one(&doctor, &plan, &page, context).await?]
     };
     if let Some(file) = &wanted.redact {
         write_bundle(file, &reports)?;
@@ -55,9 +61,41 @@ pub(super) async fn run(wanted: &DoctorArgs, context: &Context<'_>) -> Result<()
     verdict(&reports, wanted.fail_on)
 }
 
+/// What is examined of each BIN.
+struct Plan {
+    offline: bool,
+    gateway: Option<LiveState>,
+}
+
+impl Plan {
+    fn options(&self, bin: Option<Bin>) -> Options {
+        Options {
+            offline: self.offline,
+            gateway: self.gateway.as_ref().map(|state| served(state, bin)),
+        }
+    }
+}
+
+/// How a running gateway serves a BIN. One that it does not know is not served.
+fn served(state: &LiveState, bin: Option<Bin>) -> GatewayState {
+    let known = state.merchants.iter().find(|merchant| Some(merchant.bin) == bin);
+    let Some(merchant) = known else {
+        return GatewayState::default();
+    };
+    let refused = merchant.problem.as_ref();
+    let standing = merchant.files.standing_error();
+    GatewayState {
+        generation: merchant.generation,
+        certificate_sha256: merchant.certificate_sha256().map(str::to_owned),
+        problem: refused
+            .map(|problem| problem.message.clone())
+            .or_else(|| standing.map(|failed| failed.problem.message.clone())),
+    }
+}
+
 async fn one(
     doctor: &Doctor,
-    options: &Options,
+    plan: &Plan,
     page: &Page<'_>,
     context: &Context<'_>,
 ) -> Result<Report, Failure> {
@@ -65,7 +103,7 @@ async fn one(
     page.head(bin);
     let told = page.teller();
     let report = doctor
-        .examine(bin, options, &|stage: &Stage| told.stage(stage))
+        .examine(bin, &plan.options(bin), &|stage: &Stage| told.stage(stage))
         .await;
     page.foot(&report);
     if context.report.format() == Format::Json {
@@ -74,12 +112,12 @@ async fn one(
     Ok(report)
 }
 
-async fn all(doctor: Doctor, options: &Options, page: &Page<'_>, context: &Context<'_>) -> Vec<Report> {
+async fn all(doctor: Doctor, plan: &Plan, page: &Page<'_>, context: &Context<'_>) -> Vec<Report> {
     let doctor = Arc::new(doctor);
     let reports = match doctor.bins() {
-        Ok(bins) => examine_all(Arc::clone(&doctor), &bins, options, context).await,
+        Ok(bins) => examine_all(Arc::clone(&doctor), &bins, plan, context).await,
         // nobody knows whom to examine, and the report says why
-        Err(_) => vec![doctor.examine(None, options, &|_| {}).await],
+        Err(_) => vec![doctor.examine(None, &plan.options(None), &|_| {}).await],
     };
     page.all(&reports);
     if context.report.format() == Format::Json {
@@ -88,16 +126,11 @@ async fn all(doctor: Doctor, options: &Options, page: &Page<'_>, context: &Conte
     reports
 }
 
-async fn examine_all(
-    doctor: Arc<Doctor>,
-    bins: &[Bin],
-    options: &Options,
-    context: &Context<'_>,
-) -> Vec<Report> {
+async fn examine_all(doctor: Arc<Doctor>, bins: &[Bin], plan: &Plan, context: &Context<'_>) -> Vec<Report> {
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut running = JoinSet::new();
     for bin in bins.iter().copied() {
-        let (doctor, options, places) = (Arc::clone(&doctor), options.clone(), Arc::clone(&places));
+        let (doctor, options, places) = (Arc::clone(&doctor), plan.options(Some(bin)), Arc::clone(&places));
         running.spawn(async move {
             let _place = places.acquire_owned().await;
             doctor.examine(Some(bin), &options, &|_| {}).await

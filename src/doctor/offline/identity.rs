@@ -14,7 +14,7 @@ use super::day;
 use crate::base::Clock;
 use crate::config::{IdentityFiles, PasswordOrigin};
 use crate::doctor::draft::Draft;
-use crate::doctor::{Cause, LiveState, Stage, StageId};
+use crate::doctor::{Cause, GatewayState, Stage, StageId};
 use crate::identity::{self, Examination, Facts, Finding};
 
 /// The three stages, and what was examined for them.
@@ -27,7 +27,7 @@ pub(in crate::doctor) struct Checked {
 pub(in crate::doctor) fn check(
     subject: &Subject,
     authorities: &[Facts],
-    live: Option<&LiveState>,
+    gateway: Option<&GatewayState>,
     clock: &dyn Clock,
 ) -> Checked {
     let now = clock.now();
@@ -38,7 +38,7 @@ pub(in crate::doctor) fn check(
     let desk = Desk {
         subject,
         authorities,
-        live,
+        gateway,
         examination: &examination,
         sorted,
         now,
@@ -55,7 +55,7 @@ pub(in crate::doctor) fn check(
 struct Desk<'a> {
     subject: &'a Subject,
     authorities: &'a [Facts],
-    live: Option<&'a LiveState>,
+    gateway: Option<&'a GatewayState>,
     examination: &'a Examination,
     sorted: Sorted<'a>,
     now: OffsetDateTime,
@@ -102,6 +102,7 @@ impl Desk<'_> {
         for finding in &self.sorted.certificate {
             draft.finding(finding);
         }
+        self.gateway(self.examination.facts.as_ref(), &mut draft);
         let Some(facts) = &self.examination.facts else {
             return if draft.has_failed() {
                 draft.done("")
@@ -121,7 +122,6 @@ impl Desk<'_> {
         }
         self.bin_in_subject(facts, &mut draft);
         self.missing_intermediate(facts, &mut draft);
-        self.gateway(facts, &mut draft);
         let days = facts.days_left(self.now);
         draft.done(format!(
             "{}, valid until {} ({days} days)",
@@ -202,23 +202,25 @@ impl Desk<'_> {
         );
     }
 
-    fn gateway(&self, facts: &Facts, draft: &mut Draft) {
-        let Some(live) = self.live else { return };
-        draft.facts.add_some("gateway_generation", live.generation);
+    /// What the running gateway goes on with, where that is not what the files hold.
+    fn gateway(&self, facts: Option<&Facts>, draft: &mut Draft) {
+        let Some(gateway) = self.gateway else { return };
+        draft.facts.add_some("gateway_generation", gateway.generation);
         draft
             .facts
-            .add_some("gateway_sha256", live.certificate_sha256.clone());
-        let (Some(generation), Some(serving)) = (live.generation, &live.certificate_sha256) else {
+            .add_some("gateway_sha256", gateway.certificate_sha256.clone());
+        let (Some(generation), Some(serving)) = (gateway.generation, &gateway.certificate_sha256) else {
             return;
         };
-        if *serving != facts.sha256 {
-            let why = live.problem.as_ref().map(|why| format!(": {why}"));
+        let files = facts.map_or("no certificate that can be read", |facts| &facts.sha256);
+        if serving != files {
+            let why = gateway.problem.as_ref().map(|why| format!(": {why}"));
             draft.find(
                 Cause::GatewayServesOther,
                 &[
                     ("generation", &generation),
                     ("serving", serving),
-                    ("files", &facts.sha256),
+                    ("files", &files),
                     ("why", &why.unwrap_or_default()),
                     ("bin", &self.subject.spec.bin),
                 ],

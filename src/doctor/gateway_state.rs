@@ -3,7 +3,7 @@
 /// What a running gateway serves a BIN with. Whoever runs the diagnosis asks the gateway; this room does
 /// not know how.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LiveState {
+pub struct GatewayState {
     /// Number of the generation that serves; none where the BIN is not served.
     pub generation: Option<u64>,
     /// SHA-256 of the certificate that serves, lower-case hex.
