@@ -313,6 +313,12 @@ impl Paint {
         Self(false)
     }
 
+    /// Colours, wherever it goes.
+    #[cfg(test)]
+    pub(super) fn all() -> Self {
+        Self(true)
+    }
+
     pub(super) fn bad(&self, text: impl Display) -> String {
         self.styled(AnsiColor::Red.on_default().bold(), text)
     }

@@ -152,10 +152,7 @@ impl Doctor {
             }
             None => {
                 for id in [StageId::Files, StageId::Certificate, StageId::Key] {
-                    walk.put(skipped(
-                        id,
-                        "the stage `config` does not say which files are meant",
-                    ));
+                    walk.put(skipped(id, "the stage `config` failed"));
                 }
                 None
             }
@@ -217,6 +214,11 @@ impl Walk<'_> {
         self.skip_the_rest(&format!("the stage `{failed}` failed"));
     }
 
+    fn first_failure(&self) -> Option<StageId> {
+        let failed = |stage: &&Stage| stage.verdict == Verdict::Fail;
+        self.stages.iter().find(failed).map(|stage| stage.id)
+    }
+
     fn has_failed(&self) -> Option<StageId> {
         let last = self.stages.last()?;
         (last.verdict == Verdict::Fail).then_some(last.id)
@@ -251,9 +253,10 @@ impl Journey<'_> {
         if let Some(failed) = walk.has_failed() {
             return walk.skip_after(failed);
         }
-        let (subject, identity) = match self.identity() {
-            Ok(known) => known,
-            Err(why) => return walk.skip_the_rest(&why),
+        let Some((subject, identity)) = self.identity() else {
+            // the reason has been told, by the first stage that failed
+            let failed = walk.first_failure().unwrap_or(StageId::Files);
+            return walk.skip_after(failed);
         };
         let Some(reached) = reached else {
             return walk.skip_the_rest("there is no connection");
@@ -266,20 +269,11 @@ impl Journey<'_> {
         }
     }
 
-    fn identity(&self) -> Result<(&Subject, &Identity), String> {
-        let Some((subject, examination)) = self.known else {
-            return Err("the stage `config` failed".to_owned());
-        };
-        if self.roots.is_none() {
-            return Err("the stage `trust` failed".to_owned());
-        }
-        match &examination.outcome {
-            Ok(identity) => Ok((subject, identity)),
-            Err(error) => Err(format!(
-                "the identity cannot be used: {}",
-                crate::base::chain_text(error)
-            )),
-        }
+    /// Nothing where an earlier stage has said why there is no TLS.
+    fn identity(&self) -> Option<(&Subject, &Identity)> {
+        let (subject, examination) = self.known?;
+        self.roots.as_ref()?;
+        Some((subject, examination.outcome.as_ref().ok()?))
     }
 
     /// TLS, and what is said over it. Gives whether the way is free for calls.

@@ -14,8 +14,8 @@ $ kaspi doctor --bin 891027350515
 ```
 
 It walks from the configuration file to the bank's answer in ten stages, changes nothing and moves no money
-([what it prints](cli.md#kaspi-doctor)). A stage that did not pass names its cause; `-o json` gives the word in the first
-column of the headings below as `cause`. This page is made from the table that the program uses
+([what it prints](cli.md#kaspi-doctor)). A stage that did not pass names its cause, and `-o json` gives the same word as
+`cause`: the headings below. This page is made from the table that the program uses
 (`src/doctor/table.rs`), and a test compares them: do not edit it by hand.
 
 *They refused us* means that a TLS alert came from the other side; *we refused them* that this program ended the

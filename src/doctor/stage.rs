@@ -222,7 +222,7 @@ pub struct Report {
 }
 
 impl Report {
-    pub(super) fn new(bin: Option<Bin>, stages: Vec<Stage>) -> Self {
+    pub(crate) fn new(bin: Option<Bin>, stages: Vec<Stage>) -> Self {
         Self {
             version: VERSION,
             bin,

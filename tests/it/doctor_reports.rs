@@ -218,11 +218,12 @@ async fn our_authority_is_unknown() {
     let server = Server::start(&desk.operator.authority, setup).await;
     insta::assert_snapshot!("doctor_our_ca_unknown", desk.text(server.address, "", &[]).await);
     let verbose = desk.text(server.address, "", &["-v"]).await;
+    let verbose = verbose.split_whitespace().collect::<Vec<_>>().join(" ");
     for fact in [
-        "issuers                    CN=rcgen self signed cert",
-        "our_issuer_listed          no",
-        "alert_received             unknown_ca (48)",
-        "group                      X25519",
+        "issuers CN=rcgen self signed cert",
+        "our_issuer_listed no",
+        "alert_received unknown_ca (48)",
+        "group X25519",
     ] {
         assert!(verbose.contains(fact), "no `{fact}`: {verbose}");
     }

@@ -55,8 +55,10 @@ impl<'a> Page<'a> {
     }
 
     pub(super) fn foot(&self, report: &Report) {
-        self.printer
-            .line(&format!("\n{}", painted_verdict(report, &self.printer.paint())));
+        self.printer.line(&format!(
+            "\n{}",
+            verdict(report, self.width, &self.printer.paint())
+        ));
     }
 
     /// The reports of several BINs: in full where something is wrong, else a line each.
@@ -69,7 +71,7 @@ impl<'a> Page<'a> {
         }
         for report in reports {
             if report.verdict <= Verdict::Pass && !self.printer.is_verbose() {
-                self.printer.line(&painted_verdict(report, &paint));
+                self.printer.line(&verdict(report, self.width, &paint));
                 continue;
             }
             self.head(report.bin);
@@ -78,7 +80,7 @@ impl<'a> Page<'a> {
                 teller.stage(stage);
             }
             self.printer
-                .line(&format!("{}\n", painted_verdict(report, &paint)));
+                .line(&format!("{}\n", verdict(report, self.width, &paint)));
         }
         let count = |verdict: Verdict| reports.iter().filter(|report| report.verdict == verdict).count();
         self.printer.line(&format!(
@@ -122,17 +124,18 @@ fn told(stage: &Stage, first_failure: bool, verbose: bool, width: usize, paint: 
     };
     let name = format!("{:<11}", stage.id.as_str());
     let name = if first_failure { paint.bad(name) } else { name };
+    if stage.verdict == Verdict::Skip {
+        let summary = clipped(&stage.summary, width.saturating_sub(INDENT));
+        return format!("  {mark}  {name}  {}", paint.faint(summary));
+    }
     let room = width.saturating_sub(INDENT + TIME);
-    let time = match stage.verdict {
-        Verdict::Skip => String::new(),
-        _ => format!("{} ms", stage.duration.as_millis()),
-    };
+    let time = format!("{} ms", stage.duration.as_millis());
     let summary = clipped(&stage.summary, room);
     let padding = " ".repeat(room.saturating_sub(summary.chars().count()));
-    let summary = match stage.verdict {
-        Verdict::Skip => paint.faint(summary),
-        _ if first_failure => paint.strong(summary),
-        _ => summary,
+    let summary = if first_failure {
+        paint.strong(summary)
+    } else {
+        summary
     };
     let time = paint.faint(format!("{time:>TIME$}"));
     let mut text = format!("  {mark}  {name}  {summary}{padding}{time}");
@@ -174,12 +177,15 @@ fn block(mark: &str, body: &str, width: usize, text: &mut String) {
 }
 
 fn facts(facts: &Facts, width: usize, paint: &Paint, text: &mut String) {
-    const NAME: usize = 26;
+    const NAME: usize = 24;
     let indent = INDENT - 11;
     let room = width.saturating_sub(indent + NAME + 1);
     for (name, value) in facts.iter() {
         let values: Vec<String> = match value {
             Value::Array(items) if items.is_empty() => vec!["none".to_owned()],
+            Value::Array(items) if items.iter().all(is_word) => {
+                vec![items.iter().map(shown).collect::<Vec<_>>().join(", ")]
+            }
             Value::Array(items) => items.iter().map(shown).collect(),
             value => vec![shown(value)],
         };
@@ -196,6 +202,18 @@ fn facts(facts: &Facts, width: usize, paint: &Paint, text: &mut String) {
     }
 }
 
+/// What a thing is called comes before what it is like.
+const FIRST: &[&str] = &["file", "subject", "address", "trade_point_id", "with"];
+
+/// Whether several of its like stand on one line.
+fn is_word(value: &Value) -> bool {
+    match value {
+        Value::String(text) => !text.contains(' '),
+        Value::Number(_) => true,
+        _ => false,
+    }
+}
+
 fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -203,8 +221,10 @@ fn shown(value: &Value) -> String {
         Value::Bool(false) => "no".to_owned(),
         Value::Null => "none".to_owned(),
         Value::Object(fields) => {
+            let mut fields: Vec<(&String, &Value)> = fields.iter().collect();
+            fields.sort_by_key(|(name, _)| !FIRST.contains(&name.as_str()));
             let parts: Vec<String> = fields
-                .iter()
+                .into_iter()
                 .map(|(name, value)| match value {
                     Value::Array(items) => {
                         let items: Vec<String> = items.iter().map(shown).collect();
@@ -222,6 +242,15 @@ fn shown(value: &Value) -> String {
 /// The last line: how it ended, and where.
 pub(super) fn verdict_line(report: &Report) -> String {
     painted_verdict(report, &Paint::none())
+}
+
+/// The same on a page, where it may need several lines.
+fn verdict(report: &Report, width: usize, paint: &Paint) -> String {
+    let plain = verdict_line(report);
+    if plain.chars().count() <= width {
+        return painted_verdict(report, paint);
+    }
+    wrapped(&plain, width.saturating_sub(2)).join("\n  ")
 }
 
 fn painted_verdict(report: &Report, paint: &Paint) -> String {
@@ -302,7 +331,118 @@ fn wrapped(text: &str, room: usize) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::doctor::{Cause, StageId};
+
+    fn stage(id: StageId, verdict: Verdict, summary: &str, findings: Vec<Finding>) -> Stage {
+        Stage {
+            id,
+            verdict,
+            duration: Duration::from_millis(7),
+            summary: summary.to_owned(),
+            facts: Facts::default(),
+            findings,
+        }
+    }
+
+    fn finding(cause: Cause, message: &str, hint: &str) -> Finding {
+        Finding {
+            cause,
+            severity: cause.entry().severity,
+            message: message.to_owned(),
+            hint: hint.to_owned(),
+        }
+    }
+
+    fn report() -> Report {
+        let warning = "certificate `/etc/kaspi/certs/891027350515/certificate.cer` expires in 12 days, on 2026-12-05T00:00:00Z";
+        let failure = "nothing listens at 10.0.0.1:443: connection refused";
+        let compare =
+            "compare host and port of `kaspi.base_url` in /etc/kaspi/kaspi.toml with the bank's letter";
+        let mut certificate = stage(
+            StageId::Certificate,
+            Verdict::Warn,
+            warning,
+            vec![finding(
+                Cause::ExpiresSoon,
+                warning,
+                "ask the bank for the next certificate now",
+            )],
+        );
+        certificate.facts.add(
+            "sha256",
+            "83972a505aeff334e9b96c93b0cb40f6bb9bfb8dea967928a0da37ebe32dc70d",
+        );
+        certificate
+            .facts
+            .add("key_usage", vec!["digitalSignature", "nonRepudiation"]);
+        certificate.facts.add(
+            "chain",
+            serde_json::json!([{"subject": "CN=KBS-CA, O=Kaspi", "ca": true}, {"subject": "CN=Цветы, O=ТОО", "ca": false}]),
+        );
+        let stages = vec![
+            stage(
+                StageId::Config,
+                Verdict::Pass,
+                "/etc/kaspi/kaspi.toml: Цветы",
+                Vec::new(),
+            ),
+            certificate,
+            stage(
+                StageId::Tcp,
+                Verdict::Fail,
+                failure,
+                vec![finding(Cause::NothingListens, failure, compare)],
+            ),
+            stage(
+                StageId::Tls,
+                Verdict::Skip,
+                "not checked because the stage `tcp` failed",
+                Vec::new(),
+            ),
+        ];
+        Report::new("891027350515".parse().ok(), stages)
+    }
+
+    fn page(width: usize, verbose: bool, paint: &Paint) -> String {
+        let report = report();
+        let mut first = true;
+        let mut lines = Vec::new();
+        for stage in &report.stages {
+            let failed = stage.verdict == Verdict::Fail;
+            lines.push(told(stage, failed && first, verbose, width, paint));
+            first &= !failed;
+        }
+        lines.push(verdict(&report, width, paint));
+        lines.join("\n")
+    }
+
+    #[test]
+    fn a_report_fits_its_page() {
+        insta::with_settings!({snapshot_path => "../../../tests/it/snapshots", prepend_module_to_snapshot => false}, {
+            insta::assert_snapshot!("doctor_page_100", page(100, false, &Paint::none()));
+            insta::assert_snapshot!("doctor_page_60_verbose", page(60, true, &Paint::none()));
+        });
+        for width in [NARROWEST, 60, 79, 100, WIDEST] {
+            for line in page(width, true, &Paint::none()).lines() {
+                assert!(line.chars().count() <= width, "{width}: {line}");
+            }
+        }
+    }
+
+    #[test]
+    fn colours_are_all_that_colour_adds() {
+        let colored = page(100, true, &Paint::all());
+        assert!(colored.contains("\u{1b}["));
+        let mut plain = String::new();
+        for part in colored.split('\u{1b}') {
+            let rest = part.strip_prefix('[').and_then(|rest| rest.split_once('m'));
+            plain.push_str(rest.map_or(part, |(_, rest)| rest));
+        }
+        assert_eq!(plain, page(100, true, &Paint::none()));
+    }
 
     #[test]
     fn lines_are_broken_at_blanks_and_nothing_is_lost() {

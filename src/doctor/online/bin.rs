@@ -27,7 +27,7 @@ const NOT_THE_DEVICE: [i64; 6] = [-1401, -1404, 990_000_029, 990_000_031, 990_00
 /// Asks for the trade points, then with each device token.
 pub(in crate::doctor) async fn check(config: &Config, subject: &Subject, clock: Arc<dyn Clock>) -> Stage {
     let mut draft = Draft::new(StageId::Bin);
-    let session = match session(config, subject, clock) {
+    let session = match open(config, subject, clock).await {
         Ok(session) => session,
         Err(why) => {
             draft.find(
@@ -57,6 +57,14 @@ pub(in crate::doctor) async fn check(config: &Config, subject: &Subject, clock: 
             draft.done("")
         }
     }
+}
+
+/// The key is opened once more for it, which is work: off the threads that serve.
+async fn open(config: &Config, subject: &Subject, clock: Arc<dyn Clock>) -> Result<Session, String> {
+    let (config, subject) = (config.clone(), subject.clone());
+    tokio::task::spawn_blocking(move || session(&config, &subject, clock))
+        .await
+        .unwrap_or_else(|error| Err(error.to_string()))
 }
 
 /// Calls for the one BIN. It may be switched off, which is no reason not to ask.

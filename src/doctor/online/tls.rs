@@ -275,10 +275,7 @@ fn distrusted(seen: &Seen<'_>, place: &Place, draft: &mut Draft) {
                     alone.subject.clone(),
                     format!("it signs itself: sha256 {}", alone.sha256),
                 ),
-                Some(Err(name)) => (
-                    name.to_owned(),
-                    "the server does not send it; it comes with the bank's letter".to_owned(),
-                ),
+                Some(Err(name)) => (name.to_owned(), below(handshake, name)),
                 None => (issuer.clone(), "the server sends no certificate".to_owned()),
             };
             find(
@@ -316,6 +313,18 @@ fn distrusted(seen: &Seen<'_>, place: &Place, draft: &mut Draft) {
         ),
         Distrust::WrongPurpose => find(Cause::ServerCertificateBad, &[("why", &"it is not for a server")]),
         Distrust::Other(why) => find(Cause::ServerCertificateBad, &[("why", why)]),
+    }
+}
+
+/// What there is instead of an authority that the server does not send.
+fn below(handshake: &Handshake, name: &str) -> String {
+    let mut authorities = handshake.chain.iter().skip(1);
+    match authorities.find(|facts| facts.issuer == name) {
+        Some(sent) => format!(
+            "the server does not send it; the one below it that it sends does as well: `{}`, sha256 {}",
+            sent.subject, sent.sha256
+        ),
+        None => "the server does not send it; it comes with the bank's letter".to_owned(),
     }
 }
 
