@@ -330,12 +330,12 @@ impl Journey<'_> {
             .await
             .ok()
             .flatten();
-        let old = probe.old_version(&handshake).await;
+        let outdated = probe.outdated(&handshake).await;
         walk.put(tls::judge(
             &tls::Seen {
                 handshake: &handshake,
                 second: second.as_ref(),
-                old,
+                outdated,
                 unasked: unasked.as_ref(),
                 own: identity.facts(),
                 roots,

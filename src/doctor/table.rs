@@ -461,6 +461,11 @@ causes! {
             means: "The server offers only TLS 1.0 or 1.1, which are broken.",
             cure: "compare `kaspi.base_url` in {file} with the bank's letter: the bank's own servers speak TLS 1.2",
         }
+        Fail CipherSuitesTooOld "cipher_suites_too_old" {
+            line: "`{target}` takes none of our cipher suites; of old ones it takes {suite}",
+            means: "The server speaks TLS 1.2, but only with key exchanges or ciphers that are broken or near it, and that this program does not have.",
+            cure: "compare `kaspi.base_url` in {file} with the bank's letter; if it is right, the bank must allow ECDHE with AES-GCM or ChaCha20",
+        }
         Fail NotTls "not_tls" {
             line: "`{target}` does not speak TLS: it began with {beginning}",
             means: "Something else listens at that port, such as plain HTTP.",

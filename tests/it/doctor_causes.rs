@@ -9,14 +9,15 @@ use std::sync::Arc;
 use kaspi_direct::base::SystemClock;
 use kaspi_direct::config::Environment;
 use kaspi_direct::doctor::{Cause, Doctor, Finding, Options, Report, Stage, StageId, Verdict};
+use kaspi_direct::sandbox::pki::{Authority, KeyKind};
 use serde_json::json;
 use tokio::net::TcpListener;
 
 use super::doctor_kit::{full_listener, nginx, pem_of, s_server, s_server_as};
 use super::doctor_late::late_asker;
 use super::doctor_sockets::{Manner, SHORT, forwarding_proxy, listener, proxy};
-use super::kit::{FLOWERS, Operator, authority, bin, has_program, in_time, stranger};
-use super::server::{Auth, Server, Setup};
+use super::kit::{FLOWERS, Operator, authority, bin, has_program, in_time, namesakes, stranger};
+use super::server::{Act, Auth, Server, Setup};
 
 const STRICT: [&str; 6] = [
     "-HTTP",
@@ -540,6 +541,152 @@ async fn only_old_versions() {
             format!("`{address}` speaks {version} at most, and we speak TLS 1.2 and 1.3")
         );
     }
+}
+
+/// A server that speaks TLS 1.2 is not one of old versions, whatever else it lacks.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_old_cipher_suites() {
+    if !has_program("openssl") {
+        return;
+    }
+    let bank = Authority::generate(KeyKind::Rsa2048).unwrap();
+    let operator = operator();
+    operator.write("kbs_chain.pem", bank.chain_pem());
+    let server = bank.server().unwrap();
+    for (cipher, name) in [
+        ("AES128-SHA", "TLS_RSA_WITH_AES_128_CBC_SHA"),
+        ("ECDHE-RSA-AES256-SHA384", "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384"),
+    ] {
+        let options = [&STRICT[..], &["-tls1_2", "-cipher", cipher]].concat();
+        let (_server, address) = s_server_as(&operator, &server, &options);
+        let report = examine(&operator, address, "").await;
+        let found = failure(&report, StageId::Tls, "cipher_suites_too_old");
+        assert_eq!(
+            found.message,
+            format!("`{address}` takes none of our cipher suites; of old ones it takes {name}")
+        );
+    }
+}
+
+/// A certificate for `127.0.0.1`, made otherwise than it should be, by an authority that is trusted.
+async fn server_with(operator: &Operator, odd: impl FnOnce(&mut rcgen::CertificateParams)) -> Server {
+    let mut params = rcgen::CertificateParams::default();
+    params
+        .distinguished_name
+        .push(rcgen::DnType::CommonName, "a bank");
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let issuer_key = rcgen::KeyPair::generate().unwrap();
+    let root = params.self_signed(&issuer_key).unwrap();
+    let issuer = rcgen::Issuer::new(params, issuer_key);
+    operator.write("kbs_chain.pem", pem_of(root.der()));
+
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    odd(&mut params);
+    let certificate = params.signed_by(&key, &issuer).unwrap().der().clone();
+    let key = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
+    Server::start_as(vec![certificate], key.into(), Setup::of(&operator.authority)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_of_theirs_that_is_not_fit() {
+    let operator = operator();
+    let server = server_with(&operator, |params| {
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+    })
+    .await;
+    let report = examine(&operator, server.address, "").await;
+    let found = failure(&report, StageId::Tls, "server_certificate_expired");
+    assert!(
+        found
+            .message
+            .contains("is valid until 2021-01-01T00:00:00Z, now it is 20"),
+        "{found:#?}"
+    );
+
+    let server = server_with(&operator, |params| {
+        params.not_before = rcgen::date_time_ymd(2090, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2091, 1, 1);
+    })
+    .await;
+    let report = examine(&operator, server.address, "").await;
+    let found = failure(&report, StageId::Tls, "server_certificate_expired");
+    assert!(
+        found.message.contains("is valid from 2090-01-01T00:00:00Z"),
+        "{found:#?}"
+    );
+
+    let server = server_with(&operator, |params| {
+        params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
+    })
+    .await;
+    let report = examine(&operator, server.address, "").await;
+    let found = failure(&report, StageId::Tls, "server_certificate_bad");
+    assert!(found.message.ends_with("it is not for a server"), "{found:#?}");
+
+    let (trusted, certificate, key) = namesakes();
+    operator.write("kbs_chain.pem", trusted);
+    let server = Server::start_as(vec![certificate], key, Setup::of(&operator.authority)).await;
+    let report = examine(&operator, server.address, "").await;
+    let found = failure(&report, StageId::Tls, "server_certificate_bad");
+    assert!(
+        found.message.ends_with("signed it, with another key"),
+        "{found:#?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_answer_where_one_was_due() {
+    let operator = operator();
+    let server = Server::start(&operator.authority, Setup::of(&operator.authority)).await;
+    for (act, cause, words) in [
+        (
+            Act::CloseAfterRequest,
+            "connection_lost",
+            "closed the connection instead of answering",
+        ),
+        (
+            Act::ResetAfterRequest,
+            "connection_lost",
+            "reset the connection instead of answering",
+        ),
+        (Act::ResetMidAnswer, "connection_lost", "reset the connection"),
+        (Act::Silence, "no_answer", "within 2 s"),
+        (
+            Act::Raw(b"220 mail.example ESMTP\r\n".to_vec()),
+            "not_http",
+            "not HTTP",
+        ),
+    ] {
+        server.will([act.clone()]);
+        let report = examine(&operator, server.address, SHORT).await;
+        let found = failure(&report, StageId::Accepted, cause);
+        assert!(found.message.contains(words), "{act:?}: {found:#?}");
+    }
+}
+
+/// An IPv6 address stands in brackets in the setting, and without them everywhere else.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ipv6_address() {
+    let operator = operator();
+    if TcpListener::bind("[::1]:0").await.is_err() {
+        println!("skipped: this machine has no IPv6");
+        return;
+    }
+    let setup = Setup {
+        listen: "[::1]:0".parse().unwrap(),
+        ..Setup::of(&operator.authority)
+    };
+    let server = Server::start(&operator.authority, setup).await;
+    let report = examine(&operator, server.address, "").await;
+    assert_eq!(
+        report.stage(StageId::Tls).unwrap().verdict,
+        Verdict::Pass,
+        "{report:#?}"
+    );
+    assert_eq!(fact(&report, StageId::Dns, "name"), "::1");
+    assert_eq!(fact(&report, StageId::Tls, "server_name"), "::1");
 }
 
 #[tokio::test(flavor = "multi_thread")]

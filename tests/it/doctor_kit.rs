@@ -12,9 +12,7 @@ use kaspi_direct::base::SystemClock;
 use kaspi_direct::config::{self, Environment, IdentitySource};
 use kaspi_direct::identity::{self, Identity};
 use kaspi_direct::sandbox::pki::Issued;
-use kaspi_direct::transport::probe::{
-    Exchange, Handshake, Kept, Lookup, OldVersion, Probe, Reach, SecondLook,
-};
+use kaspi_direct::transport::probe::{Exchange, Handshake, Kept, Lookup, Outdated, Probe, Reach, SecondLook};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
@@ -244,7 +242,7 @@ pub struct Look {
     /// Whether the connection is kept, and whether the session is.
     pub kept: Option<(Kept, Kept)>,
     pub second: Option<SecondLook>,
-    pub old: Option<OldVersion>,
+    pub outdated: Option<Outdated>,
 }
 
 impl Look {
@@ -295,7 +293,7 @@ async fn steps(probe: &Probe, identity: &Identity) -> Look {
         exchange: None,
         kept: None,
         second: None,
-        old: None,
+        outdated: None,
     };
     let Some(reached) = reached else { return look };
     let (handshake, session) = probe.shake_hands(reached, identity).await.unwrap();
@@ -310,7 +308,7 @@ async fn steps(probe: &Probe, identity: &Identity) -> Look {
         .second_look(&handshake, identity, PING, &headers)
         .await
         .unwrap();
-    look.old = probe.old_version(&handshake).await;
+    look.outdated = probe.outdated(&handshake).await;
     look.handshake = Some(handshake);
     look
 }

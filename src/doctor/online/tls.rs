@@ -14,7 +14,7 @@ use crate::doctor::offline::identity::rfc3339;
 use crate::doctor::{Cause, Stage, StageId};
 use crate::identity::Facts;
 use crate::transport::probe::{
-    CertificateRequest, Distrust, Exchange, ExchangeFailure, FirstBytes, Handshake, OldVersion, SecondLook,
+    CertificateRequest, Distrust, Exchange, ExchangeFailure, FirstBytes, Handshake, Outdated, SecondLook,
     SecondLookReason, TlsFailure,
 };
 use crate::transport::{Alert, TlsVersion};
@@ -23,7 +23,7 @@ use crate::transport::{Alert, TlsVersion};
 pub(in crate::doctor) struct Seen<'a> {
     pub(in crate::doctor) handshake: &'a Handshake,
     pub(in crate::doctor) second: Option<&'a SecondLook>,
-    pub(in crate::doctor) old: Option<OldVersion>,
+    pub(in crate::doctor) outdated: Option<Outdated>,
     /// A request made although the server asked for no certificate, to see whether it asks later.
     pub(in crate::doctor) unasked: Option<&'a Exchange>,
     /// What our certificate says.
@@ -118,7 +118,7 @@ fn facts(seen: &Seen<'_>, draft: &mut Draft) {
     if let Some(second) = seen.second {
         learnt.add("second_look", second_look(second));
     }
-    learnt.add_some("old_version", seen.old.map(old_version));
+    learnt.add_some("agrees_to", seen.outdated.map(agrees_to));
 }
 
 fn unasked(seen: &Seen<'_>, place: &Place, draft: &mut Draft) {
@@ -209,9 +209,12 @@ fn failed(seen: &Seen<'_>, failure: &TlsFailure, place: &Place, draft: &mut Draf
         );
     }
     const PROTOCOL_VERSION: u8 = 70;
-    match (failure, seen.old) {
-        (_, Some(OldVersion::Speaks(version))) => {
+    match (failure, seen.outdated) {
+        (_, Some(Outdated::Version(version))) => {
             find(Cause::TlsTooOld, &[("version", &version_number(version))]);
+        }
+        (_, Some(suite @ Outdated::CipherSuite(_))) => {
+            find(Cause::CipherSuitesTooOld, &[("suite", &agrees_to(suite))]);
         }
         (TlsFailure::TheyRefused(alert), _) if alert.code() == PROTOCOL_VERSION => {
             find(Cause::TlsTooOld, &[("version", &"an older version")]);
@@ -362,16 +365,20 @@ fn in_words(failure: &TlsFailure) -> String {
 fn first_bytes(first: &FirstBytes) -> String {
     match first {
         FirstBytes::Nothing => "nothing".to_owned(),
-        FirstBytes::ServerHello { version } => format!("ServerHello, {}", version_number(*version)),
+        FirstBytes::ServerHello { version, .. } => format!("ServerHello, {}", version_number(*version)),
         FirstBytes::Alert(alert) => format!("alert {alert}"),
         FirstBytes::NotTls(beginning) => format!("not TLS: {}", quoted(beginning)),
         FirstBytes::Fragment => "the beginning of a TLS record".to_owned(),
     }
 }
 
-fn old_version(old: OldVersion) -> String {
-    match old {
-        OldVersion::Speaks(version) => version_number(version),
+fn agrees_to(outdated: Outdated) -> String {
+    match outdated {
+        Outdated::Version(version) => version_number(version),
+        Outdated::CipherSuite(number) => match outdated.cipher_suite() {
+            Some(name) => name.to_owned(),
+            None => format!("cipher suite {number:#06x}"),
+        },
         _ => "not known".to_owned(),
     }
 }

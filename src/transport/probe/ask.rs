@@ -122,10 +122,12 @@ impl Session {
             Ok(Ok(response)) => response,
         };
         let at = self.clock.now();
-        let (parts, mut body) = response.into_parts();
-        let (body, whole) = timeout(remaining(started, self.limits.total), read(&mut body))
-            .await
-            .unwrap_or_default();
+        let (parts, body) = response.into_parts();
+        let (body, whole) = match timeout(remaining(started, self.limits.total), read(body)).await {
+            Err(_) => return Err(ExchangeFailure::TimedOut(self.limits.total)),
+            Ok(Err(error)) => return Err(self.failure(&error.into())),
+            Ok(Ok(read)) => read,
+        };
         let text = |name: HeaderName| text(&parts.headers, &name);
         Ok(Answer {
             status: parts.status.as_u16(),
@@ -236,20 +238,18 @@ async fn begin(stream: Listening, http2: bool) -> (Result<Sender, String>, Optio
 }
 
 /// As much of a body as is kept, and whether that is all of it.
-async fn read(body: &mut Incoming) -> (Bytes, bool) {
+async fn read(mut body: Incoming) -> Result<(Bytes, bool), hyper::Error> {
     let mut kept = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let Ok(frame) = frame else {
-            return (kept.freeze(), false);
-        };
+        let frame = frame?;
         let Some(data) = frame.data_ref() else { continue };
         let room = MAX_BODY_BYTES - kept.len();
         kept.extend_from_slice(data.get(..room).unwrap_or(data));
         if data.len() > room {
-            return (kept.freeze(), false);
+            return Ok((kept.freeze(), false));
         }
     }
-    (kept.freeze(), true)
+    Ok((kept.freeze(), true))
 }
 
 fn kind(body: &[u8]) -> BodyKind {

@@ -174,6 +174,8 @@ pub enum FirstBytes {
     ServerHello {
         /// The version.
         version: u16,
+        /// The cipher suite, by its number in the TLS registry.
+        cipher_suite: u16,
     },
     /// An alert.
     Alert(Alert),
@@ -404,12 +406,25 @@ pub enum SecondLookReason {
     Tls12,
 }
 
-/// What a server that speaks neither TLS 1.2 nor 1.3 speaks instead.
+/// What a server that refused our hello agrees to when it is offered what we do not speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum OldVersion {
-    /// It chose this version (0x0300 is SSL 3.0, 0x0301 TLS 1.0, 0x0302 TLS 1.1) when offered it.
-    Speaks(u16),
-    /// It refused that too, or nothing could be learnt.
+pub enum Outdated {
+    /// This version, though it was offered TLS 1.2 (0x0300 is SSL 3.0, 0x0301 TLS 1.0, 0x0302 TLS 1.1).
+    Version(u16),
+    /// TLS 1.2, with this cipher suite of old (number in the TLS registry).
+    CipherSuite(u16),
+    /// To nothing, or nothing could be learnt.
     Unknown,
+}
+
+impl Outdated {
+    /// The cipher suite's name in the TLS registry, where it is one.
+    #[must_use]
+    pub fn cipher_suite(self) -> Option<&'static str> {
+        match self {
+            Self::CipherSuite(suite) => super::old::suite_name(suite),
+            _ => None,
+        }
+    }
 }

@@ -46,7 +46,7 @@ use rustls::{RootCertStore, SupportedProtocolVersion};
 pub use ask::Session;
 pub use facts::{
     Agreed, Answer, Attempt, BodyKind, CertificateRequest, Distrust, Ended, Exchange, ExchangeFailure,
-    FirstBytes, Handshake, Kept, Lookup, LookupFailure, OldVersion, ProxyFailure, Reach, ReachFailure,
+    FirstBytes, Handshake, Kept, Lookup, LookupFailure, Outdated, ProxyFailure, Reach, ReachFailure,
     SecondLook, SecondLookReason, TcpFailure, TlsFailure,
 };
 pub use reach::Reached;
@@ -208,20 +208,20 @@ impl Probe {
         Ok(look)
     }
 
-    /// The old version of TLS that a server speaks which would agree on neither of ours. `None` where the
-    /// handshake gives no reason to ask.
-    pub async fn old_version(&self, handshake: &Handshake) -> Option<OldVersion> {
+    /// What a server agrees to that refused our hello: an old version of TLS, or TLS 1.2 with cipher suites
+    /// that we do not offer. `None` where the handshake gives no reason to ask.
+    pub async fn outdated(&self, handshake: &Handshake) -> Option<Outdated> {
         const TLS_1_2: u16 = 0x0303;
         match (&handshake.outcome, &handshake.first) {
-            (Err(_), FirstBytes::ServerHello { version }) if *version < TLS_1_2 => {
-                return Some(OldVersion::Speaks(*version));
+            (Err(_), FirstBytes::ServerHello { version, .. }) if *version < TLS_1_2 => {
+                return Some(Outdated::Version(*version));
             }
             (Err(TlsFailure::TheyRefused(_)), FirstBytes::Alert(_))
             | (Err(TlsFailure::Ended(_)), FirstBytes::Nothing) => {}
             _ => return None,
         }
         let reached = self.reach_again().await?;
-        Some(old::old_version(&self.settings, reached).await)
+        Some(old::outdated(&self.settings, reached).await)
     }
 
     fn offer(

@@ -72,10 +72,14 @@ pub(super) fn first(bytes: &[u8]) -> FirstBytes {
         [] => FirstBytes::Nothing,
         [kind, major, ..] if !is_record(kind, major) => FirstBytes::NotTls(printable(bytes)),
         [ALERT, _, _, 0, 2, _, code, ..] => FirstBytes::Alert(Alert::new(code)),
-        [HANDSHAKE, _, _, _, _, ref message @ ..] => server_hello(message)
-            .map_or(FirstBytes::Fragment, |version| FirstBytes::ServerHello {
-                version,
-            }),
+        [HANDSHAKE, _, _, _, _, ref message @ ..] => {
+            server_hello(message).map_or(FirstBytes::Fragment, |(version, cipher_suite)| {
+                FirstBytes::ServerHello {
+                    version,
+                    cipher_suite,
+                }
+            })
+        }
         [kind] if !(CHANGE_CIPHER_SPEC..=APPLICATION_DATA).contains(&kind) => {
             FirstBytes::NotTls(printable(bytes))
         }
@@ -83,31 +87,31 @@ pub(super) fn first(bytes: &[u8]) -> FirstBytes {
     }
 }
 
-/// The version that a `ServerHello` chooses: in an extension since TLS 1.3.
-fn server_hello(message: &[u8]) -> Option<u16> {
+/// Version and cipher suite that a `ServerHello` chooses. Since TLS 1.3 the version stands in an extension.
+fn server_hello(message: &[u8]) -> Option<(u16, u16)> {
     const SERVER_HELLO: u8 = 2;
     const SUPPORTED_VERSIONS: u16 = 43;
     const RANDOM: usize = 32;
-    const SUITE_AND_COMPRESSION: usize = 3;
 
     let [SERVER_HELLO, _, _, _, high, low, body @ ..] = message else {
         return None;
     };
     let version = u16::from_be_bytes([*high, *low]);
-    let extensions = || {
-        let (session_id, body) = body.get(RANDOM..)?.split_first()?;
-        body.get(usize::from(*session_id) + SUITE_AND_COMPRESSION + 2..)
+    let (session_id, body) = body.get(RANDOM..)?.split_first()?;
+    let [high, low, _compression, rest @ ..] = body.get(usize::from(*session_id)..)? else {
+        return None;
     };
-    let mut rest = extensions().unwrap_or_default();
+    let suite = u16::from_be_bytes([*high, *low]);
+    let mut rest = rest.get(2..).unwrap_or_default();
     while let [a, b, c, d, after @ ..] = rest {
         let length = usize::from(u16::from_be_bytes([*c, *d]));
         let Some(value) = after.get(..length) else { break };
         if let (SUPPORTED_VERSIONS, [high, low]) = (u16::from_be_bytes([*a, *b]), value) {
-            return Some(u16::from_be_bytes([*high, *low]));
+            return Some((u16::from_be_bytes([*high, *low]), suite));
         }
         rest = after.get(length..).unwrap_or_default();
     }
-    Some(version)
+    Some((version, suite))
 }
 
 /// The beginning of what is no TLS, for people.
@@ -146,15 +150,13 @@ mod tests {
     #[test]
     fn tells_what_came_first() {
         assert_eq!(first(b""), FirstBytes::Nothing);
-        assert_eq!(
-            first(&hello([3, 2], &[])),
-            FirstBytes::ServerHello { version: 0x0302 }
-        );
+        let chosen = |version| FirstBytes::ServerHello {
+            version,
+            cipher_suite: 0x1301,
+        };
+        assert_eq!(first(&hello([3, 2], &[])), chosen(0x0302));
         let other_then_version = [0, 51, 0, 1, 9, 0, 43, 0, 2, 3, 4];
-        assert_eq!(
-            first(&hello([3, 3], &other_then_version)),
-            FirstBytes::ServerHello { version: 0x0304 }
-        );
+        assert_eq!(first(&hello([3, 3], &other_then_version)), chosen(0x0304));
         assert_eq!(first(&record(ALERT, &[2, 70])), FirstBytes::Alert(Alert::new(70)));
         assert_eq!(
             first(b"HTTP/1.1 400 Bad Request\r\n\r\n"),

@@ -178,7 +178,7 @@ fn request(
         // a name may be written in two string types, and is the same name
         names_ours: (!issuers.is_empty()).then(|| {
             our_issuers.iter().any(|our| {
-                issuers.iter().any(|theirs| *theirs == our.as_slice())
+                issuers.contains(&our.as_slice())
                     || identity::distinguished_name(our).is_some_and(|our| names.contains(&our))
             })
         }),
