@@ -17,8 +17,9 @@ use time::OffsetDateTime;
 use super::cert_kit::Bank as CertBank;
 use super::cli_kit::{Ran, Scene, Transcript, redacted, run_in};
 use super::doctor_files::assert_whole;
-use super::kit::{FLOWERS, GIFTS, in_time};
+use super::kit::{FLOWERS, GIFTS, Operator, in_time, trade_point};
 use super::live_state::row;
+use super::server::{Act, Server, Setup};
 
 /// What differs between runs of the doctor beside ports, dates and fingerprints.
 fn timeless(text: &str) -> String {
@@ -243,7 +244,8 @@ async fn answers_that_are_not_the_applications() {
     let ping = "/r3/v01/health/ping";
     for (fault, cause) in [
         (FaultKind::Html502, "kaspi_unavailable"),
-        (FaultKind::EmptyBody, "wrong_path"),
+        (FaultKind::EmptyBody, "foreign_answer"),
+        (FaultKind::TruncatedJson, "foreign_answer"),
         (FaultKind::UnavailableBeforeCommit, "kaspi_unavailable"),
         (FaultKind::ResetBeforeCommit, "connection_lost"),
     ] {
@@ -261,6 +263,96 @@ async fn answers_that_are_not_the_applications() {
             "not checked because the stage `accepted` failed"
         );
     }
+}
+
+/// What the first call, the ping, is answered with, and what the doctor makes of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_bank_answers_to_a_ping() {
+    let code = |code: i64| Act::Answer(200, format!("{{\"StatusCode\": {code}}}"));
+    let page = |status: u16, title: &str| Act::Answer(status, format!("<html><title>{title}</title>"));
+    for (act, cause) in [
+        (code(-10_000), "no_client_certificate"),
+        (code(-999), "kaspi_unavailable"),
+        (code(-1501), "kaspi_refused"),
+        (code(-7), "kaspi_refused"),
+        (page(400, "400 The SSL certificate error"), "certificate_page"),
+        (page(404, "Not found"), "wrong_path"),
+        (page(200, "Welcome"), "wrong_path"),
+        (page(403, "Forbidden"), "foreign_answer"),
+        (page(503, "Maintenance"), "kaspi_unavailable"),
+        (Act::Answer(302, String::new()), "wrong_path"),
+        (Act::Answer(200, "[]".to_owned()), "foreign_answer"),
+        (
+            Act::Answer(404, "{\"message\": \"No HTTP resource\"}".to_owned()),
+            "wrong_path",
+        ),
+        (Act::Raw(b"220 mail.example ESMTP\r\n".to_vec()), "not_http"),
+        (Act::CloseAfterRequest, "connection_lost"),
+        (Act::ResetAfterRequest, "connection_lost"),
+    ] {
+        let shop = Operator::of_two();
+        let server = Server::start(&shop.authority, Setup::of(&shop.authority)).await;
+        server.will([act]);
+        let report = examine(&shop, &server).await;
+        assert_eq!(found(&report), [(StageId::Accepted, cause)], "{report:#?}");
+        for request in server.seen().requests {
+            assert_eq!(request.method, "GET", "{request:?}");
+        }
+    }
+}
+
+/// The same for the trade points, and then for the device.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_bank_answers_about_the_bin() {
+    let ok = || Act::Answer(200, "{\"StatusCode\": 0}".to_owned());
+    let code = |code: i64| {
+        Act::Answer(
+            200,
+            format!("{{\"StatusCode\": {code}, \"Message\": \"\u{1b}[2Jtext\"}}"),
+        )
+    };
+    let points = || {
+        let id = trade_point(FLOWERS);
+        Act::Answer(
+            200,
+            format!(
+                "{{\"StatusCode\": 0, \"Data\": [{{\"TradePointId\": {id}, \"TradePointName\": \"Shop\"}}]}}"
+            ),
+        )
+    };
+    for (acts, expected) in [
+        (vec![code(-14_000_002)], Some("no_trade_points")),
+        (vec![code(-14_000_001)], Some("bin_not_declared")),
+        (vec![code(-10_000)], Some("bin_not_declared")),
+        (
+            vec![Act::Answer(200, "{\"StatusCode\": 0}".to_owned())],
+            Some("bin_unanswered"),
+        ),
+        (vec![points(), code(-1501)], Some("device_token_unknown")),
+        (vec![points(), code(-1502)], Some("device_token_inactive")),
+        (vec![points(), code(990_000_018)], Some("trade_point_off")),
+        (vec![points(), code(-5)], Some("bin_unanswered")),
+        // the bank says no to a number that nobody has, so it has let the device pass
+        (vec![points(), code(-1404)], None),
+    ] {
+        let shop = Operator::of_two();
+        let server = Server::start(&shop.authority, Setup::of(&shop.authority)).await;
+        server.will([ok(), ok()].into_iter().chain(acts));
+        let report = examine(&shop, &server).await;
+        let expected: Vec<_> = expected.into_iter().map(|cause| (StageId::Bin, cause)).collect();
+        assert_eq!(found(&report), expected, "{report:#?}");
+        for request in server.seen().requests {
+            assert_eq!(request.method, "GET", "{request:?}");
+        }
+    }
+}
+
+async fn examine(shop: &Operator, server: &Server) -> Report {
+    let file = shop.configure(server.address, "");
+    let doctor = Doctor::open(Some(&file), &Environment::default(), Arc::new(SystemClock));
+    let report = in_time(doctor.examine(FLOWERS.parse().ok(), &Options::default(), &|_| {})).await;
+    assert_whole(&report);
+    report
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -356,6 +356,97 @@ fn cases() -> Vec<Case> {
             shop.folder.write("kaspi.toml", "[kaspi\n");
         }),
         case(
+            "no signatures",
+            &[(Certificate, "no_digital_signature")],
+            |shop| {
+                shop.put_identity(&shop.root.client(|params| {
+                    params.key_usages = vec![rcgen::KeyUsagePurpose::KeyEncipherment];
+                }));
+            },
+        ),
+        case(
+            "twice the same",
+            &[(Certificate, "duplicate_certificate")],
+            |shop| {
+                shop.put("certificate.cer", shop.issued.certificate.repeat(2));
+            },
+        ),
+        case(
+            "the root in the file",
+            &[(Certificate, "root_in_chain")],
+            |shop| {
+                shop.put(
+                    "certificate.cer",
+                    format!("{}{}", shop.issued.certificate, shop.root.pem()),
+                );
+            },
+        ),
+        case(
+            "bytes behind the certificate",
+            &[(Certificate, "trailing_data")],
+            |shop| {
+                let mut bytes = shop.issued.der.clone();
+                bytes.extend_from_slice(b"more");
+                shop.put("certificate.cer", bytes);
+            },
+        ),
+        case("half a certificate", &[(Certificate, "file_truncated")], |shop| {
+            shop.put("certificate.cer", &shop.issued.der[..300]);
+        }),
+        case("two keys", &[(Key, "several_private_keys")], |shop| {
+            shop.put("private.key", shop.issued.key.repeat(2));
+        }),
+        case(
+            "a key with an absurd figure",
+            &[(Files, "file_too_large")],
+            |shop| {
+                shop.put("private.key", vec![b'x'; 2 * 1024 * 1024]);
+            },
+        ),
+        case(
+            "a plain file and a container",
+            &[(Config, "ambiguous_identity")],
+            |shop| {
+                shop.put("identity.p12", "x");
+            },
+        ),
+        case("a wrapper that is not there", &[(Config, "no_wrapper")], |shop| {
+            shop.describe(OWNER, "route = \"wrapper\"");
+        }),
+        case("through the wrapper", &[(Config, "route_wrapper")], |shop| {
+            shop.folder.write("token", "wrapper token");
+            let text = std::fs::read_to_string(shop.folder.path("kaspi.toml")).unwrap();
+            let wrapper = "[wrapper]\nbase_url = \"https://shop.example/api\"\ntoken_file = \"token\"\n";
+            shop.folder.write("kaspi.toml", format!("{text}{wrapper}"));
+            shop.describe(OWNER, "route = \"wrapper\"");
+        }),
+        case("no address", &[(Config, "missing_setting")], |shop| {
+            shop.folder.write("kaspi.toml", "[kaspi]\n");
+        }),
+        case("an address that is none", &[(Config, "invalid_value")], |shop| {
+            shop.folder
+                .write("kaspi.toml", "[kaspi]\nbase_url = \"http://kaspi.invalid\"\n");
+        }),
+        case("no configuration", &[(Config, "config_not_found")], |shop| {
+            std::fs::remove_file(shop.folder.path("kaspi.toml")).unwrap();
+        }),
+        case(
+            "one authority of two has expired",
+            &[(Trust, "root_expired")],
+            |shop| {
+                let key = KeyPair::generate().unwrap();
+                let mut params = CertificateParams::default();
+                params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+                params
+                    .distinguished_name
+                    .push(rcgen::DnType::CommonName, "Old Root");
+                params.not_before = NOW - Duration::days(100);
+                params.not_after = NOW - Duration::days(1);
+                let old = params.self_signed(&key).unwrap().pem();
+                shop.folder.write("ca.pem", format!("{}{old}", shop.root.pem()));
+            },
+        ),
+        case(
             "an authority that has expired",
             &[(Trust, "roots_expired")],
             |shop| {

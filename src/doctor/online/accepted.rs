@@ -95,7 +95,7 @@ impl Desk<'_> {
         let cause = match (answer.status, fault) {
             (_, AnswerFault::CertificatePage) => Cause::CertificatePage,
             (500..=599, _) => Cause::KaspiUnavailable,
-            (200 | 301..=308 | 404 | 405, _) => Cause::WrongPath,
+            (200, AnswerFault::Html) | (301..=308 | 404 | 405, _) => Cause::WrongPath,
             _ => Cause::ForeignAnswer,
         };
         draft.facts.add("body", body.clone());

@@ -6,6 +6,9 @@ pub(super) mod dns;
 pub(super) mod tcp;
 pub(super) mod tls;
 
+#[cfg(all(test, feature = "sandbox"))]
+mod tests;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
