@@ -414,7 +414,7 @@ fn cases() -> Vec<Case> {
             shop.describe(OWNER, "route = \"wrapper\"");
         }),
         case("through the wrapper", &[(Config, "route_wrapper")], |shop| {
-            shop.folder.write("token", "wrapper token");
+            shop.folder.write("token", "wrapper-token");
             let text = std::fs::read_to_string(shop.folder.path("kaspi.toml")).unwrap();
             let wrapper = "[wrapper]\nbase_url = \"https://shop.example/api\"\ntoken_file = \"token\"\n";
             shop.folder.write("kaspi.toml", format!("{text}{wrapper}"));
