@@ -89,8 +89,8 @@ fn in_page(text: &str) -> String {
                 in_code = !in_code;
                 shown.push('`');
             }
-            '{' if !in_code => shown.push_str("*"),
-            '}' if !in_code => shown.push_str("*"),
+            '{' if !in_code => shown.push('*'),
+            '}' if !in_code => shown.push('*'),
             '{' => shown.push('<'),
             '}' => shown.push('>'),
             other => shown.push(other),

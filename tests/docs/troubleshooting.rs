@@ -8,6 +8,7 @@ use kaspi_direct::doctor::{Cause, troubleshooting_page};
 use super::{page, root};
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a setting of this test alone")]
 fn the_page_is_the_one_that_the_table_gives() {
     let made = troubleshooting_page();
     if std::env::var_os("KASPI_BLESS").is_some() {

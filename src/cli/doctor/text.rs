@@ -300,32 +300,32 @@ fn clipped(text: &str, room: usize) -> String {
     format!("{}…", kept.trim_end())
 }
 
-/// Lines of at most so many characters, broken at blanks where there are any.
+/// Lines of at most so many characters, broken at blanks where there are any. A word that is longer, such
+/// as a path, is broken where the line ends.
 fn wrapped(text: &str, room: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
+    let room = room.max(1);
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    let mut taken = 0;
     for word in text.split(' ') {
-        let mut word = word;
-        loop {
-            let Some(line) = lines.last_mut() else { break };
-            let taken = line.chars().count();
-            let gap = usize::from(taken > 0);
-            if taken + gap + word.chars().count() <= room || taken == 0 && room == 0 {
-                if gap == 1 {
-                    line.push(' ');
-                }
-                line.push_str(word);
-                break;
+        let length = word.chars().count();
+        if taken > 0 && taken + 1 + length > room {
+            lines.push(std::mem::take(&mut line));
+            taken = 0;
+        } else if taken > 0 {
+            line.push(' ');
+            taken += 1;
+        }
+        for character in word.chars() {
+            if taken == room {
+                lines.push(std::mem::take(&mut line));
+                taken = 0;
             }
-            if taken == 0 {
-                // longer than a line: paths and fingerprints are broken where the line ends
-                let end = word.char_indices().nth(room).map_or(word.len(), |(at, _)| at);
-                let (head, rest) = word.split_at(end);
-                line.push_str(head);
-                word = rest;
-            }
-            lines.push(String::new());
+            line.push(character);
+            taken += 1;
         }
     }
+    lines.push(line);
     lines
 }
 

@@ -47,7 +47,7 @@ pub(in crate::doctor) fn judge(lookup: &Lookup, place: &Place) -> Stage {
 fn said(host: &str, addresses: &[String]) -> String {
     match addresses {
         [only] if only == host => format!("{host} is an address, nothing to look up"),
-        [first, rest @ ..] if rest.is_empty() => format!("{host} is {first}"),
+        [first] => format!("{host} is {first}"),
         [first, rest @ ..] => format!("{host} is {first} and {} more", rest.len()),
         [] => host.to_owned(),
     }

@@ -6,7 +6,8 @@ pub(super) mod dns;
 pub(super) mod tcp;
 pub(super) mod tls;
 
-#[cfg(all(test, feature = "sandbox"))]
+#[cfg(test)]
+#[cfg(feature = "sandbox")]
 mod tests;
 
 use std::path::PathBuf;
