@@ -53,6 +53,10 @@ pub(in crate::doctor) fn judge(seen: &Seen<'_>, place: &Place) -> Stage {
     let url = format!("{}{}", place.base_url, api::PING_PATH);
     draft.facts.add("asked", url.clone());
     match &exchange.outcome {
+        // it asked for another handshake, got none, and forbids the path
+        Ok(answer) if exchange.renegotiation && answer.status == 403 => {
+            desk.find(Cause::RenegotiationWanted, &[], &mut draft);
+        }
         Ok(answer) => desk.answered(answer, &url, &mut draft),
         Err(failure) => desk.unanswered(exchange, failure, &mut draft),
     }
