@@ -83,7 +83,8 @@ fn direct(reach: &Reach, failure: &TcpFailure, place: &Place, draft: &mut Draft)
         TcpFailure::Refused => (Cause::NothingListens, String::new()),
         TcpFailure::TimedOut(_) | TcpFailure::Late => (Cause::PacketsDropped, String::new()),
         TcpFailure::Unreachable(why) => (Cause::Unreachable, why.clone()),
-        TcpFailure::Reset => (Cause::ConnectFailed, "it was reset".to_owned()),
+        // a filter may be quicker than the end of our connect
+        TcpFailure::Reset => (Cause::ResetBeforeTls, String::new()),
         other => (Cause::ConnectFailed, in_words(other)),
     };
     let limit = match failure {
@@ -94,6 +95,8 @@ fn direct(reach: &Reach, failure: &TcpFailure, place: &Place, draft: &mut Draft)
         cause,
         &[
             ("address", &address),
+            ("target", &place.target),
+            ("ended", &"reset the connection"),
             ("why", &why),
             ("limit", &limit),
             ("from", &place.from),

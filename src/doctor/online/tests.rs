@@ -95,7 +95,7 @@ fn connections_that_do_not_come_about() {
         (TcpFailure::Refused, "nothing_listens"),
         (TcpFailure::TimedOut(LIMIT), "packets_dropped"),
         (TcpFailure::Unreachable(text()), "unreachable"),
-        (TcpFailure::Reset, "connect_failed"),
+        (TcpFailure::Reset, "reset_before_tls"),
         (TcpFailure::Forbidden(text()), "connect_failed"),
         (TcpFailure::Other(text()), "connect_failed"),
     ] {
