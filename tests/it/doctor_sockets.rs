@@ -67,7 +67,11 @@ pub async fn listener(manner: Manner) -> (SocketAddr, JoinSet<()>) {
 
 async fn treat(mut client: TcpStream, manner: Manner) -> std::io::Result<()> {
     match manner {
-        Manner::Reset => client.set_zero_linger(),
+        Manner::Reset => {
+            // the hello is there: a reset that comes at once may meet the client's connect still under way
+            hello_length(&client).await?;
+            client.set_zero_linger()
+        }
         Manner::Close => Ok(()),
         Manner::Mute => read_on(&mut client).await,
         Manner::Say(words) => {
