@@ -184,6 +184,7 @@
 //! | [`transport`] | one TLS configuration and one pool for each generation; delivery of a failure |
 //! | [`api`] | one typed struct for each Kaspi call; envelope; codes |
 //! | `payments` | operations that move money, each on a task of its own (feature `journal`) |
+//! | [`doctor`] | staged diagnosis of one BIN |
 //! | [`app`] | the wiring: from a configuration file to a working set |
 //! | `cli` | the commands of the program (feature `cli`) |
 //! | `sandbox` | the simulated Kaspi (feature `sandbox`); shares no type with the others |
@@ -195,6 +196,7 @@ pub mod base;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod config;
+pub mod doctor;
 pub mod identity;
 #[cfg(feature = "journal")]
 pub mod payments;

@@ -120,6 +120,11 @@ const FENCES: &[Fence] = &[
         "a call without our certificate looks like a refusal by the bank; in `sandbox` it is the server's method",
     ),
     fence(
+        Word("dangerous"),
+        &["transport/tls.rs"],
+        "webpki judges every server; one file lets a witness stand beside it",
+    ),
+    fence(
         Item("std::env::var"),
         &["config"],
         "a setting read elsewhere is a setting nobody finds",

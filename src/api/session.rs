@@ -343,7 +343,8 @@ impl Session {
     }
 }
 
-fn headers() -> HeaderMap {
+/// The headers of a call, beside those that HTTP itself wants.
+pub(crate) fn headers() -> HeaderMap {
     const JSON: HeaderValue = HeaderValue::from_static("application/json");
     const AGENT: HeaderValue = HeaderValue::from_static(concat!("kaspi-direct/", env!("CARGO_PKG_VERSION")));
     let mut headers = HeaderMap::with_capacity(4);

@@ -17,6 +17,7 @@ use crate::base::{Clock, Explain, Fault, SystemClock};
 #[cfg(feature = "journal")]
 use crate::config::JournalUrl;
 use crate::config::{self, Config, ConfigError, Environment};
+use crate::doctor::Doctor;
 use crate::identity::IdentityError;
 #[cfg(feature = "journal")]
 use crate::payments::{
@@ -206,6 +207,16 @@ impl App {
     #[must_use]
     pub fn transport(&self) -> &Transport {
         &self.transport
+    }
+
+    /// Who finds out what is wrong with a BIN. Reads the files as they are now.
+    #[must_use]
+    pub fn doctor(&self) -> Doctor {
+        Doctor::open(
+            Some(&self.config.file),
+            &self.environment,
+            Arc::clone(&self.clock),
+        )
     }
 
     /// Kaspi's calls.

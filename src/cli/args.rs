@@ -165,6 +165,11 @@ pub(super) enum Command {
     /// What happened to the money, and settling what is unknown
     #[command(subcommand)]
     Journal(JournalCommand),
+    /// What is wrong with a BIN, and what to do about it
+    #[command(
+        after_help = "Example: kaspi doctor --bin 891027350515\n\nLooks from the configuration file to the bank's answer. Only reads are made; no money moves.\nExit code 0 where all is well, 1 where something was found, 3 where no BIN could be examined."
+    )]
+    Doctor(DoctorArgs),
     /// Keep every identity ready until told to stop (no HTTP yet)
     #[command(
         after_help = "Example: kaspi serve -o json\n\nTakes up changed files while it runs, proves new certificates to Kaspi, and tells other commands what it serves\nthrough a socket in `state_dir`. It listens on no network address yet: HTTP contracts arrive with the gateway. SIGHUP reads the folders again; SIGTERM and\nSIGINT end it. One line says that it is ready."
@@ -181,6 +186,33 @@ pub(super) enum Command {
         #[arg(value_enum)]
         shell: Shell,
     },
+}
+
+/// What is examined, and what comes of it.
+#[derive(Args, Debug)]
+pub(super) struct DoctorArgs {
+    /// Every configured BIN, several at the same time
+    #[arg(long, conflicts_with = "bin")]
+    pub(super) all: bool,
+    /// Only what needs no network: files, certificate, key
+    #[arg(long)]
+    pub(super) offline: bool,
+    /// The least that makes the exit code 1
+    #[arg(long, value_enum, default_value_t, value_name = "SEVERITY")]
+    pub(super) fail_on: FailOn,
+    /// Write a report too that can be pasted anywhere: no names, numbers, paths or secrets
+    #[arg(long, value_name = "FILE")]
+    pub(super) redact: Option<PathBuf>,
+}
+
+/// What makes a diagnosis end with exit code 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum FailOn {
+    /// A warning, too
+    Warn,
+    /// A failure
+    #[default]
+    Fail,
 }
 
 /// What the bank's emulated customer can do.

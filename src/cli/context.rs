@@ -1,5 +1,7 @@
 //! What a command works with: the configuration, opened when it is first needed.
 
+use std::path::Path;
+
 use super::args::Global;
 use super::failure::Failure;
 use super::report::Report;
@@ -21,6 +23,11 @@ impl<'a> Context<'a> {
     /// The BIN named on the command line.
     pub(super) fn bin(&self) -> Option<Bin> {
         self.global.bins.first().copied()
+    }
+
+    /// The configuration file named on the command line.
+    pub(super) fn config_file(&self) -> Option<&'a Path> {
+        self.global.config.as_deref()
     }
 
     /// Finds and reads the configuration, and loads nothing.

@@ -115,10 +115,6 @@ impl Report {
     }
 
     /// A line of JSON, whatever the format, at once.
-    #[cfg_attr(
-        not(feature = "sandbox"),
-        expect(dead_code, reason = "only the sandbox has a ready line so far")
-    )]
     pub(super) fn json_line(&self, json: &impl Serialize) {
         print_json(json);
     }
@@ -187,7 +183,18 @@ impl Report {
         }
     }
 
-    fn paint(&self) -> Paint {
+    /// How results are written.
+    pub(super) fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Whether more is to be said.
+    pub(super) fn is_verbose(&self) -> bool {
+        self.verbose > 0
+    }
+
+    /// The colours of results.
+    pub(super) fn paint(&self) -> Paint {
         Paint(self.colors(&std::io::stdout()))
     }
 
@@ -310,9 +317,14 @@ pub(super) struct Paint(bool);
 
 impl Paint {
     /// No colours.
-    #[cfg(test)]
-    pub(super) fn plain() -> Self {
+    pub(super) fn none() -> Self {
         Self(false)
+    }
+
+    /// Colours, wherever it goes.
+    #[cfg(test)]
+    pub(super) fn all() -> Self {
+        Self(true)
     }
 
     pub(super) fn bad(&self, text: impl Display) -> String {

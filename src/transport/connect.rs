@@ -131,12 +131,12 @@ async fn handshake(
 }
 
 /// Hands a connection that is already there to hyper-rustls, so that TLS has a time limit of its own.
-struct Established(Option<TokioIo<TcpStream>>);
+pub(super) struct Established<T>(pub(super) Option<T>);
 
-impl Service<Uri> for Established {
-    type Response = TokioIo<TcpStream>;
+impl<T> Service<Uri> for Established<T> {
+    type Response = T;
     type Error = io::Error;
-    type Future = Ready<Result<TokioIo<TcpStream>, io::Error>>;
+    type Future = Ready<Result<T, io::Error>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), io::Error>> {
         Poll::Ready(Ok(()))

@@ -12,6 +12,7 @@ mod connection;
 mod doorbell;
 mod error;
 mod pool;
+pub mod probe;
 mod proxy;
 mod resolver;
 mod tls;

@@ -132,6 +132,7 @@ fn a_day_at_the_shop() -> Vec<(String, Value)> {
     );
     let (_serving, serve) = run_until_ready(&["--config", config.to_str().unwrap(), "serve", "-o", "json"]);
     certificates(&folder.path().join("new"), dir, &mut take);
+    take("doctor", &[]);
     take("ping", &[]);
     take("tradepoints", &[]);
     let token = folder.path().join("device.token");
