@@ -8,7 +8,9 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::cert::args::Cert;
+use super::journal::args::JournalCommand;
 use crate::base::{Amount, Bin, DeviceId, ExternalId, PaymentId, TradePointId};
+use crate::payments::{Caller, KeyError, Origin, RequestKey};
 
 /// Exit codes, as every command's help shows them.
 const EXIT_CODES: &str = "\
@@ -165,6 +167,9 @@ pub(super) enum Command {
         after_help = "Example: kaspi doctor --bin 891027350515\n\nLooks from the configuration file to the bank's answer. Only reads are made; no money moves.\nExit code 0 where all is well, 1 where something was found, 3 where no BIN could be examined."
     )]
     Doctor(DoctorArgs),
+    /// What happened to the money, and settling what is unknown
+    #[command(subcommand)]
+    Journal(JournalCommand),
     /// Keep every identity ready until told to stop (no HTTP yet)
     #[command(
         after_help = "Example: kaspi serve -o json\n\nTakes up changed files while it runs, proves new certificates to Kaspi, and tells other commands what it serves\nthrough a socket in `state_dir`. It listens on no network address yet: HTTP contracts arrive with the gateway. SIGHUP reads the folders again; SIGTERM and\nSIGINT end it. One line says that it is ready."
@@ -253,6 +258,8 @@ pub(super) enum Payment {
         /// The trade point, where the merchant has several [default: the one marked `default`]
         #[arg(long, value_name = "ID")]
         trade_point: Option<TradePointId>,
+        #[command(flatten)]
+        key: Key,
     },
     /// How a payment stands
     #[command(after_help = "Example: kaspi payment status 12800000774")]
@@ -279,9 +286,11 @@ pub(super) enum Payment {
         /// Kaspi's number of the payment
         #[arg(value_name = "ID")]
         payment: PaymentId,
-        /// The trade point that made it, where the merchant has several [default: the one marked `default`]
+        /// The trade point that made it, where the merchant has several [default: the journal's, else the one marked `default`]
         #[arg(long, value_name = "ID")]
         trade_point: Option<TradePointId>,
+        #[command(flatten)]
+        key: Key,
     },
     /// What was paid and what is left to refund
     #[command(after_help = "Example: kaspi payment details 12800000774 --bin 891027350515")]
@@ -305,6 +314,8 @@ pub(super) enum Payment {
         /// The trade point that made it, where the merchant has several [default: the one marked `default`]
         #[arg(long, value_name = "ID")]
         trade_point: Option<TradePointId>,
+        #[command(flatten)]
+        key: Key,
     },
 }
 
@@ -323,6 +334,30 @@ pub(super) struct Purchase {
     /// Watch it until it is paid, has failed, or has run out of time; exit code 1 if it was not paid
     #[arg(long)]
     pub(super) watch: bool,
+    #[command(flatten)]
+    pub(super) key: Key,
+}
+
+/// What makes a second run of a command the same operation.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Key {
+    /// Your own name for this operation: the same again gives the first outcome again, and sends nothing
+    #[arg(long, value_name = "KEY")]
+    pub(super) idempotency_key: Option<String>,
+}
+
+impl Key {
+    /// On behalf of whoever runs the command.
+    pub(super) fn origin(&self) -> Result<Origin, KeyError> {
+        let key = match &self.idempotency_key {
+            Some(text) => RequestKey::Given(text.parse()?),
+            None => RequestKey::None,
+        };
+        Ok(Origin {
+            caller: Caller::cli(),
+            key,
+        })
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -9,6 +9,7 @@ mod doctor;
 mod exit;
 mod failure;
 mod gateway;
+mod journal;
 mod merchants;
 mod payment;
 mod purchase;
@@ -69,6 +70,7 @@ async fn dispatch(cli: Cli, report: &Report) -> Result<(), Failure> {
         Command::Merchants(command) => merchants::run(&command, &context).await,
         Command::Cert(command) => cert::run(command, &context).await,
         Command::Doctor(wanted) => doctor::run(&wanted, &context).await,
+        Command::Journal(command) => journal::run(command, &context).await,
         Command::Serve => serve::run(&context).await,
         #[cfg(feature = "sandbox")]
         Command::Demo(options) => demo::run(options, report).await,
