@@ -371,10 +371,7 @@ mod tests {
                 "ask the bank for the next certificate now",
             )],
         );
-        certificate.facts.add(
-            "sha256",
-            "83972a505aeff334e9b96c93b0cb40f6bb9bfb8dea967928a0da37ebe32dc70d",
-        );
+        certificate.facts.add("sha256", "0f".repeat(32));
         certificate
             .facts
             .add("key_usage", vec!["digitalSignature", "nonRepudiation"]);
