@@ -54,6 +54,19 @@ pub enum PaymentState {
     Unknown,
 }
 
+impl PaymentState {
+    /// The word as it stands in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Paid => "paid",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 impl PaymentStatus {
     /// A status with nothing but its word, as version 1 of the call gives it.
     #[must_use]

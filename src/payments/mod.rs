@@ -17,8 +17,8 @@ mod watch;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::api::{Api, KaspiTime, PaymentDetails, PaymentStatus, Session};
-use crate::base::{Bin, Clock, PaymentId, TradePointId};
+use crate::api::{Api, ClientInfo, KaspiTime, PaymentDetails, PaymentStatus, Session};
+use crate::base::{Bin, Clock, PaymentId, PhoneNumber, TradePointId};
 
 pub use error::Error;
 use invoice_gate::{Gate, InvoiceGate};
@@ -103,6 +103,22 @@ impl Payments {
     ) -> Result<PaymentDetails, Error> {
         let session = self.session(bin, trade_point).map_err(Error::reading)?;
         session.payment_details(payment).await.map_err(Error::reading)
+    }
+
+    /// Whether a phone number can get an invoice, and whose it is: a person's name, not to be stored. At
+    /// most 50 times a minute for each device, which is kept here.
+    ///
+    /// # Errors
+    ///
+    /// Kaspi refuses, no answer came, or it was asked too often.
+    pub async fn client_info(
+        &self,
+        bin: Option<Bin>,
+        trade_point: Option<TradePointId>,
+        phone: PhoneNumber,
+    ) -> Result<ClientInfo, Error> {
+        let session = self.session(bin, trade_point).map_err(Error::reading)?;
+        session.client_info(phone).await.map_err(Error::reading)
     }
 
     /// Watches a payment until nothing more can come. Nothing is asked before the watch is.

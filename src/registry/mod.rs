@@ -17,7 +17,7 @@ mod rotate;
 mod rotation;
 mod seating;
 mod slot;
-mod status;
+pub mod status;
 mod trial;
 mod watch;
 
