@@ -156,7 +156,7 @@ fn a_short_request_timeout_shortens_the_defaults() {
 fn a_relative_file_is_found_from_the_working_directory_and_kept_absolute() {
     let place = Place::new();
     let environment = place.environment().in_folder(place.root.path());
-    let config = load(std::path::Path::new("./kaspi.toml"), &environment).unwrap();
+    let config = load(Path::new("./kaspi.toml"), &environment).unwrap();
     assert_eq!(config.file, place.path("kaspi.toml"));
     assert_eq!(config.certs_dir, place.path("certs"));
 }
