@@ -1,6 +1,8 @@
 //! From a configuration file to a working set: the one place that knows every room.
 
 mod canary;
+#[cfg(feature = "gateway")]
+mod gateway;
 pub mod live;
 mod serve;
 
@@ -19,6 +21,8 @@ use crate::payments::Payments;
 use crate::registry::{Canary, Rotation, Rotor};
 use crate::transport::{Pool, Transport};
 use canary::TradePointsCanary;
+#[cfg(feature = "gateway")]
+pub use gateway::Following;
 use live::{LiveError, LiveServer, Window};
 pub use serve::{ServeError, Service};
 

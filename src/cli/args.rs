@@ -1,6 +1,7 @@
 //! The command line, as clap reads it.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
@@ -162,9 +163,9 @@ pub(super) enum Command {
     Cert(Cert),
     /// Keep every identity ready until told to stop (no HTTP yet)
     #[command(
-        after_help = "Example: kaspi serve -o json\n\nTakes up changed files while it runs, proves new certificates to Kaspi, and tells other commands what it serves\nthrough a socket in `state_dir`. It listens on no network address yet: HTTP contracts arrive with the gateway. SIGHUP reads the folders again; SIGTERM and\nSIGINT end it. One line says that it is ready."
+        after_help = "Example: kaspi serve --listen 127.0.0.1:8014\n\nTakes up changed certificates, merchants and tokens while it runs, and tells other commands what it serves through a\nsocket in `state_dir`. SIGHUP reads the folders again. SIGTERM and SIGINT end it: calls under way come to their end\nfirst, a second signal does not wait for them. One line says that it is ready."
     )]
-    Serve,
+    Serve(Serve),
     /// A simulated Kaspi with a certificate authority of its own, for tests
     #[cfg(feature = "sandbox")]
     #[command(subcommand)]
@@ -176,6 +177,18 @@ pub(super) enum Command {
         #[arg(value_enum)]
         shell: Shell,
     },
+}
+
+/// How `kaspi serve` is started.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Serve {
+    /// Where callers connect; port 0 takes a free one [default: `gateway.listen` of the configuration]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(super) listen: Option<SocketAddr>,
+    /// In front of a simulated Kaspi in a temporary folder, for trying the contracts out
+    #[cfg(feature = "sandbox")]
+    #[arg(long, conflicts_with = "config")]
+    pub(super) sandbox: bool,
 }
 
 /// What the bank's emulated customer can do.
@@ -399,10 +412,10 @@ pub(super) enum Sandbox {
         dir: PathBuf,
         /// Address and port of the simulated Kaspi; port 0 picks a free one
         #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
-        listen: std::net::SocketAddr,
+        listen: SocketAddr,
         /// Address and port of the control interface; loopback only
         #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
-        control: std::net::SocketAddr,
+        control: SocketAddr,
         /// Refuse handshakes without a client certificate, rather than answering -10000
         #[arg(long)]
         strict: bool,

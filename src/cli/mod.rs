@@ -16,7 +16,10 @@ mod report;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod serve;
+#[cfg(feature = "sandbox")]
+mod serve_sandbox;
 mod setup;
+mod systemd;
 mod watch;
 
 use std::ffi::OsString;
@@ -41,7 +44,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => return misused(&error, Format::wanted_by(&arguments)),
     };
     let report = Report::new(&cli.global);
-    report.start_log(matches!(cli.command, Command::Serve));
+    // a program that runs for long has a log of its own
+    if !matches!(cli.command, Command::Serve(_)) {
+        report.start_log();
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -67,7 +73,7 @@ async fn dispatch(cli: Cli, report: &Report) -> Result<(), Failure> {
         Command::Device(command) => setup::device(command, &context).await,
         Command::Merchants(command) => merchants::run(&command, &context).await,
         Command::Cert(command) => cert::run(command, &context).await,
-        Command::Serve => serve::run(&context).await,
+        Command::Serve(options) => serve::run(options, &context).await,
         #[cfg(feature = "sandbox")]
         Command::Demo(options) => demo::run(options, report).await,
         #[cfg(feature = "sandbox")]

@@ -359,7 +359,9 @@ fn malformed(error: &serde_json::Error, body: &[u8]) -> Complaint {
     };
     let mut complaint = Complaint::new("body", None, (kind, msg));
     if !error.is_data() {
-        complaint.at = Some(offset(body, error.line(), error.column()));
+        // the end is one behind the last character
+        let column = error.column() + usize::from(error.is_eof());
+        complaint.at = Some(offset(body, error.line(), column));
     }
     complaint
 }

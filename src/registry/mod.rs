@@ -158,6 +158,12 @@ impl<K: Send + Sync + 'static> Registry<K> {
         self.default_bin
     }
 
+    /// Whether a BIN is configured. Takes no lock.
+    #[must_use]
+    pub fn is_configured(&self, bin: Bin) -> bool {
+        self.table.load().seats.contains_key(&bin)
+    }
+
     /// Every configured BIN, in order.
     #[must_use]
     pub fn bins(&self) -> Vec<Bin> {
