@@ -80,6 +80,10 @@ impl Surroundings for House {
         self.transport.registry().default_bin()
     }
 
+    fn bins(&self) -> Vec<Bin> {
+        self.transport.registry().bins()
+    }
+
     fn is_configured(&self, bin: Bin) -> bool {
         self.transport.registry().is_configured(bin)
     }

@@ -9,15 +9,21 @@ mod serve;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+#[cfg(feature = "journal")]
+use std::time::Duration;
 
 use tokio::sync::Mutex;
 
 use crate::api::{Api, ApiSettings, StatusVersion};
 use crate::base::{Clock, Explain, Fault, SystemClock};
+#[cfg(feature = "journal")]
+use crate::config::JournalUrl;
 use crate::config::{self, Config, ConfigError, Environment};
 use crate::identity::IdentityError;
 #[cfg(feature = "journal")]
-use crate::payments::Payments;
+use crate::payments::{
+    Error as PaymentsError, Journal, JournalOptions, Keeper, Payments, PaymentsSettings, Store,
+};
 use crate::registry::{Canary, Rotation, Rotor};
 use crate::transport::{Pool, Transport};
 use canary::TradePointsCanary;
@@ -75,6 +81,30 @@ impl App {
         environment: &Environment,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, OpenError> {
+        #[cfg(feature = "journal")]
+        return Self::open_patiently(file, environment, clock, PaymentsSettings::default());
+        #[cfg(not(feature = "journal"))]
+        return Self::opened(file, environment, clock);
+    }
+
+    /// The same, with payments of another patience than usual.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    #[cfg(feature = "journal")]
+    pub fn open_patiently(
+        file: &Path,
+        environment: &Environment,
+        clock: Arc<dyn Clock>,
+        settings: PaymentsSettings,
+    ) -> Result<Self, OpenError> {
+        let mut app = Self::opened(file, environment, clock)?;
+        app.payments = app.payments.with(settings);
+        Ok(app)
+    }
+
+    fn opened(file: &Path, environment: &Environment, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let config = config::load(file, environment)?;
         let folders = config::scan(&config, environment)?;
         let (transport, rotor) = Transport::open(&config, &folders, Arc::clone(&clock))?;
@@ -82,7 +112,12 @@ impl App {
         let api = Api::new(Arc::clone(&transport), api_settings(&config));
         Ok(Self {
             #[cfg(feature = "journal")]
-            payments: Payments::new(api.clone(), Arc::clone(&clock)),
+            payments: Payments::new(
+                api.clone(),
+                Arc::clone(&clock),
+                journal(&config, Arc::clone(&clock)),
+                PaymentsSettings::default(),
+            ),
             config,
             environment: environment.clone(),
             clock,
@@ -183,12 +218,48 @@ impl App {
         &self.api
     }
 
+    /// Opens the journal now, rather than at the first call that moves money: makes it where it is missing,
+    /// and settles what processes that have ended left behind.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be used. Everything that moves no money goes on without.
+    #[cfg(feature = "journal")]
+    pub async fn open_journal(&self) -> Result<(), PaymentsError> {
+        self.payments.open_journal().await
+    }
+
+    /// Looks after the payments of the journal from now on, as long as the handle is held: settles what
+    /// dead processes left, asks about unknown outcomes, watches QR and link payments to their end. For
+    /// programs that run on.
+    #[cfg(feature = "journal")]
+    #[must_use]
+    pub fn keep_payments(&self) -> Keeper {
+        self.payments.keep()
+    }
+
     /// Payments as operations.
     #[cfg(feature = "journal")]
     #[must_use]
     pub fn payments(&self) -> &Payments {
         &self.payments
     }
+}
+
+/// The journal of a configuration. Touches nothing.
+#[cfg(feature = "journal")]
+fn journal(config: &Config, clock: Arc<dyn Clock>) -> Journal {
+    /// How long to wait for another program's lock, and for a connection.
+    const PATIENCE: Duration = Duration::from_secs(5);
+    Journal::new(JournalOptions {
+        store: match &config.journal.url {
+            JournalUrl::Sqlite(file) => Store::Sqlite(file.clone()),
+            JournalUrl::Postgres(url) => Store::Postgres(url.clone()),
+        },
+        state_dir: config.state_dir.clone(),
+        clock,
+        patience: PATIENCE,
+    })
 }
 
 fn api_settings(config: &Config) -> ApiSettings {

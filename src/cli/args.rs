@@ -9,7 +9,9 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::cert::args::Cert;
+use super::journal::args::JournalCommand;
 use crate::base::{Amount, Bin, DeviceId, ExternalId, PaymentId, TradePointId};
+use crate::payments::{Caller, KeyError, Origin, RequestKey};
 
 /// Exit codes, as every command's help shows them.
 const EXIT_CODES: &str = "\
@@ -161,11 +163,14 @@ pub(super) enum Command {
     /// Certificates and keys
     #[command(subcommand)]
     Cert(Cert),
-    /// Keep every identity ready until told to stop (no HTTP yet)
+    /// The gateway: HTTP contracts for a backend, and every identity ready behind them
     #[command(
         after_help = "Example: kaspi serve --listen 127.0.0.1:8014\n\nTakes up changed certificates, merchants and tokens while it runs, and tells other commands what it serves through a\nsocket in `state_dir`. SIGHUP reads the folders again. SIGTERM and SIGINT end it: calls under way come to their end\nfirst, a second signal does not wait for them. One line says that it is ready."
     )]
     Serve(Serve),
+    /// What happened to the money, and settling what is unknown
+    #[command(subcommand)]
+    Journal(JournalCommand),
     /// A simulated Kaspi with a certificate authority of its own, for tests
     #[cfg(feature = "sandbox")]
     #[command(subcommand)]
@@ -234,6 +239,8 @@ pub(super) enum Payment {
         /// The trade point, where the merchant has several [default: the one marked `default`]
         #[arg(long, value_name = "ID")]
         trade_point: Option<TradePointId>,
+        #[command(flatten)]
+        key: Key,
     },
     /// How a payment stands
     #[command(after_help = "Example: kaspi payment status 12800000774")]
@@ -260,9 +267,11 @@ pub(super) enum Payment {
         /// Kaspi's number of the payment
         #[arg(value_name = "ID")]
         payment: PaymentId,
-        /// The trade point that made it, where the merchant has several [default: the one marked `default`]
+        /// The trade point that made it, where the merchant has several [default: the journal's, else the one marked `default`]
         #[arg(long, value_name = "ID")]
         trade_point: Option<TradePointId>,
+        #[command(flatten)]
+        key: Key,
     },
     /// What was paid and what is left to refund
     #[command(after_help = "Example: kaspi payment details 12800000774 --bin 891027350515")]
@@ -286,6 +295,8 @@ pub(super) enum Payment {
         /// The trade point that made it, where the merchant has several [default: the one marked `default`]
         #[arg(long, value_name = "ID")]
         trade_point: Option<TradePointId>,
+        #[command(flatten)]
+        key: Key,
     },
 }
 
@@ -304,6 +315,30 @@ pub(super) struct Purchase {
     /// Watch it until it is paid, has failed, or has run out of time; exit code 1 if it was not paid
     #[arg(long)]
     pub(super) watch: bool,
+    #[command(flatten)]
+    pub(super) key: Key,
+}
+
+/// What makes a second run of a command the same operation.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Key {
+    /// Your own name for this operation: the same again gives the first outcome again, and sends nothing
+    #[arg(long, value_name = "KEY")]
+    pub(super) idempotency_key: Option<String>,
+}
+
+impl Key {
+    /// On behalf of whoever runs the command.
+    pub(super) fn origin(&self) -> Result<Origin, KeyError> {
+        let key = match &self.idempotency_key {
+            Some(text) => RequestKey::Given(text.parse()?),
+            None => RequestKey::None,
+        };
+        Ok(Origin {
+            caller: Caller::cli(),
+            key,
+        })
+    }
 }
 
 #[derive(Debug, Subcommand)]

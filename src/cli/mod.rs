@@ -8,6 +8,7 @@ mod demo;
 mod exit;
 mod failure;
 mod gateway;
+mod journal;
 mod merchants;
 mod payment;
 mod purchase;
@@ -74,6 +75,7 @@ async fn dispatch(cli: Cli, report: &Report) -> Result<(), Failure> {
         Command::Merchants(command) => merchants::run(&command, &context).await,
         Command::Cert(command) => cert::run(command, &context).await,
         Command::Serve(options) => serve::run(options, &context).await,
+        Command::Journal(command) => journal::run(command, &context).await,
         #[cfg(feature = "sandbox")]
         Command::Demo(options) => demo::run(options, report).await,
         #[cfg(feature = "sandbox")]

@@ -138,6 +138,11 @@ impl Report {
         print_json(json);
     }
 
+    /// Whether a program reads the results.
+    pub(super) fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
     /// Bytes as they are.
     pub(super) fn raw(&self, bytes: &[u8]) {
         let _ = std::io::stdout().lock().write_all(bytes);

@@ -57,6 +57,7 @@ async fn created(hall: &Hall, request: Request) -> Result<Response, Problem> {
         phone,
         amount,
         message,
+        origin: call.origin(hall, named).await?,
     };
     let turn = hall.turn(&call.visitor, Some(bin)).await?;
     let payments = hall.payments.clone();
@@ -64,7 +65,7 @@ async fn created(hall: &Hall, request: Request) -> Result<Response, Problem> {
         .carry_out(turn, async move { payments.create(new).await })
         .await?;
     let body = Standing::new(done.payment_id, done.status.as_str());
-    Ok(page::made(&call, done.operation_id, false, &body))
+    Ok(page::made(&call, done.operation_id, done.replayed, &body))
 }
 
 /// How a payment stands
@@ -160,6 +161,7 @@ async fn refunded(hall: &Hall, request: Request) -> Result<Response, Problem> {
         trade_point: None,
         payment_id,
         amount,
+        origin: call.origin(hall, named).await?,
     };
     let turn = hall.turn(&call.visitor, bin).await?;
     let payments = hall.payments.clone();
@@ -172,5 +174,5 @@ async fn refunded(hall: &Hall, request: Request) -> Result<Response, Problem> {
         refunded_amount: done.amount.into(),
         error: None,
     };
-    Ok(page::made(&call, done.operation_id, false, &body))
+    Ok(page::made(&call, done.operation_id, done.replayed, &body))
 }

@@ -18,7 +18,7 @@ pub(super) async fn bin_of_payment(
     named: Option<Bin>,
 ) -> Result<Option<Bin>, Problem> {
     let named = call.named(named)?;
-    let Some(maker) = maker(hall, payment).await? else {
+    let Some(maker) = maker(hall, call, payment).await? else {
         return Ok(named);
     };
     match named {
@@ -45,9 +45,22 @@ pub(super) async fn bin_for_reading(
     }
 }
 
-async fn maker(_hall: &Hall, _payment: PaymentId) -> Result<Option<Bin>, Problem> {
-    Ok(None)
+/// What the journal says of a payment. For a read it goes on without the journal; then Kaspi's answer over
+/// one of the caller's own BINs has to do.
+async fn maker(hall: &Hall, call: &Call, payment: PaymentId) -> Result<Option<Bin>, Problem> {
+    match hall.payments.known_payment(payment).await {
+        Ok(known) => Ok(known.map(|known| known.bin)),
+        Err(error) if call.only_reads => {
+            tracing::warn!(%error, "the journal cannot say which BIN made the payment");
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Writes down that the answer to an operation has left for a caller who was there.
-pub(super) async fn delivered(_payments: &Payments, _operation: OperationId) {}
+pub(super) async fn delivered(payments: &Payments, operation: OperationId) {
+    if let Err(error) = payments.delivered(operation).await {
+        tracing::warn!(%operation, %error, "an answer that was delivered cannot be written down as such");
+    }
+}

@@ -14,6 +14,7 @@ use super::notes::Notes;
 use super::problem::Problem;
 use crate::base::{Bin, PaymentId};
 use crate::config::Verb;
+use crate::payments::{Caller, IdempotencyKey, Origin, RequestKey};
 
 /// The longest request body. The longest honest one is a create with a message of 500 characters.
 pub(super) const BODY_LIMIT: usize = 64 * 1024;
@@ -35,6 +36,8 @@ pub(super) struct Call {
     pub(super) contract: Contract,
     pub(super) visitor: Visitor,
     pub(super) notes: Arc<Notes>,
+    /// It moves no money.
+    pub(super) only_reads: bool,
     headers: HeaderMap,
     uri: Uri,
     body: Bytes,
@@ -70,6 +73,7 @@ impl Call {
             contract,
             visitor,
             notes,
+            only_reads: verb == Verb::Read,
             headers: head.headers,
             uri: head.uri,
             body,
@@ -126,6 +130,43 @@ impl Call {
                 .map_err(|_| wrong("Value error, this is no UTF-8")),
             (Some(_), Some(_)) => Err(wrong("Value error, the header is given twice")),
         }
+    }
+
+    /// On whose behalf a money call runs, and under which key: the caller's own, or, in the contracts that
+    /// know none, one derived from the request.
+    pub(super) async fn origin(&self, hall: &Hall, named: Option<Bin>) -> Result<Origin, Problem> {
+        let caller = self.visitor.name().parse::<Caller>().unwrap_or_default();
+        if let Some(key) = self.header("idempotency-key")? {
+            let key = key.parse::<IdempotencyKey>().map_err(|error| {
+                let wrong: Wrong = ("value_error", error.to_string());
+                Problem::Input(vec![Complaint::about("header", "Idempotency-Key", wrong)])
+            })?;
+            return Ok(Origin {
+                caller,
+                key: RequestKey::Given(key),
+            });
+        }
+        if self.contract == Contract::Native {
+            return Ok(Origin {
+                caller,
+                key: RequestKey::None,
+            });
+        }
+        self.notes.settles();
+        // whoever asks again at once after an answer must be seen as such
+        hall.deliveries.written().await;
+        let bins = match (named, self.visitor.bins()) {
+            (Some(_), _) => Vec::new(),
+            (None, Some(own)) => own.to_vec(),
+            (None, None) => hall.surroundings.bins(),
+        };
+        Ok(Origin {
+            caller,
+            key: RequestKey::Derived {
+                window: hall.echo_window(),
+                bins,
+            },
+        })
     }
 
     /// The BIN of a call that makes a payment: the named one, or the one that a call without stands for.

@@ -50,6 +50,9 @@ pub trait Surroundings: fmt::Debug + Send + Sync {
     /// The BIN of calls that name none.
     fn default_bin(&self) -> Option<Bin>;
 
+    /// Every configured BIN.
+    fn bins(&self) -> Vec<Bin>;
+
     /// Whether a BIN is configured. Asked for every call, so it should cost little.
     fn is_configured(&self, bin: Bin) -> bool;
 

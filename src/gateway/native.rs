@@ -15,7 +15,7 @@ use super::schema::{
 use super::{books, input, page};
 use crate::base::chain_text;
 use crate::config::{Route, Verb};
-use crate::payments::NewPurchase;
+use crate::payments::{NewCancel, NewPurchase};
 use crate::registry::status::MerchantStatus;
 
 /// Make a payment link
@@ -37,7 +37,7 @@ pub(super) async fn link(State(hall): State<Arc<Hall>>, request: Request) -> Res
 
 async fn linked(hall: &Hall, request: Request) -> Result<Response, Problem> {
     let call = Call::open(hall, request, Contract::Native, Verb::Create).await?;
-    let new = purchase(hall, &call)?;
+    let new = purchase(hall, &call).await?;
     let turn = hall.turn(&call.visitor, new.bin).await?;
     let payments = hall.payments.clone();
     let done = hall
@@ -55,7 +55,7 @@ async fn linked(hall: &Hall, request: Request) -> Result<Response, Problem> {
         operation_id: done.operation_id,
         error: None,
     };
-    Ok(page::made(&call, done.operation_id, false, &body))
+    Ok(page::made(&call, done.operation_id, done.replayed, &body))
 }
 
 /// Make a QR code
@@ -77,7 +77,7 @@ pub(super) async fn qr(State(hall): State<Arc<Hall>>, request: Request) -> Respo
 
 async fn qr_made(hall: &Hall, request: Request) -> Result<Response, Problem> {
     let call = Call::open(hall, request, Contract::Native, Verb::Create).await?;
-    let new = purchase(hall, &call)?;
+    let new = purchase(hall, &call).await?;
     let turn = hall.turn(&call.visitor, new.bin).await?;
     let payments = hall.payments.clone();
     let done = hall
@@ -95,10 +95,10 @@ async fn qr_made(hall: &Hall, request: Request) -> Result<Response, Problem> {
         operation_id: done.operation_id,
         error: None,
     };
-    Ok(page::made(&call, done.operation_id, false, &body))
+    Ok(page::made(&call, done.operation_id, done.replayed, &body))
 }
 
-fn purchase(hall: &Hall, call: &Call) -> Result<NewPurchase, Problem> {
+async fn purchase(hall: &Hall, call: &Call) -> Result<NewPurchase, Problem> {
     let mut fields = call.body(&["amount", "external_id", "organization_bin", "trade_point_id"])?;
     let amount = fields.required("amount", input::amount);
     let external_id = fields.optional("external_id", input::external_id);
@@ -110,6 +110,7 @@ fn purchase(hall: &Hall, call: &Call) -> Result<NewPurchase, Problem> {
         trade_point,
         amount,
         external_id,
+        origin: call.origin(hall, named).await?,
     })
 }
 
@@ -137,13 +138,19 @@ async fn canceled(hall: &Hall, request: Request) -> Result<Response, Problem> {
     let named = fields.optional("organization_bin", input::bin);
     let payment = fields.all(payment)?;
     let bin = books::bin_of_payment(hall, &call, payment, named).await?;
+    let new = NewCancel {
+        bin,
+        trade_point: None,
+        payment_id: payment,
+        origin: call.origin(hall, named).await?,
+    };
     let turn = hall.turn(&call.visitor, bin).await?;
     let payments = hall.payments.clone();
     let done = hall
-        .carry_out(turn, async move { payments.cancel(bin, None, payment).await })
+        .carry_out(turn, async move { payments.cancel(new).await })
         .await?;
     let body = Standing::new(done.payment_id, done.status.as_str());
-    Ok(page::made(&call, done.operation_id, false, &body))
+    Ok(page::made(&call, done.operation_id, done.replayed, &body))
 }
 
 /// What was paid, and what is left to refund

@@ -67,6 +67,7 @@ async fn created(hall: &Hall, request: Request) -> Result<Response, Problem> {
         phone,
         amount,
         message,
+        origin: call.origin(hall, named).await?,
     };
     let turn = hall.turn(&call.visitor, Some(bin)).await?;
     let payments = hall.payments.clone();
@@ -77,7 +78,7 @@ async fn created(hall: &Hall, request: Request) -> Result<Response, Problem> {
         external_id: done.payment_id,
         status: done.status.as_str().to_owned(),
     });
-    Ok(page::made(&call, done.operation_id, false, &body))
+    Ok(page::made(&call, done.operation_id, done.replayed, &body))
 }
 
 /// How a payment stands
@@ -159,6 +160,7 @@ async fn refunded(hall: &Hall, request: Request) -> Result<Response, Problem> {
         trade_point: None,
         payment_id,
         amount,
+        origin: call.origin(hall, named).await?,
     };
     let turn = hall.turn(&call.visitor, bin).await?;
     let payments = hall.payments.clone();
@@ -167,10 +169,10 @@ async fn refunded(hall: &Hall, request: Request) -> Result<Response, Problem> {
         .await?;
     let body = Wrapped::good(WrappedRefund {
         external_id: done.payment_id,
-        return_operation_id: Some(done.return_operation_id),
+        return_operation_id: done.return_operation_id,
         refunded_amount: done.amount.into(),
     });
-    Ok(page::made(&call, done.operation_id, false, &body))
+    Ok(page::made(&call, done.operation_id, done.replayed, &body))
 }
 
 /// Make a payment link
@@ -209,6 +211,7 @@ async fn linked(hall: &Hall, request: Request) -> Result<Response, Problem> {
         trade_point: trade_point(hall, bin, device.as_deref())?,
         amount,
         external_id: order_number(&message),
+        origin: call.origin(hall, named).await?,
     };
     let turn = hall.turn(&call.visitor, Some(bin)).await?;
     let payments = hall.payments.clone();
@@ -220,7 +223,7 @@ async fn linked(hall: &Hall, request: Request) -> Result<Response, Problem> {
         payment_id: done.link.payment_id,
         expire_date: done.link.expire_date.map(|date| date.as_text().to_owned()),
     });
-    Ok(page::made(&call, done.operation_id, false, &body))
+    Ok(page::made(&call, done.operation_id, done.replayed, &body))
 }
 
 /// `organizationBin` and `deviceToken`. An empty token is none: Python's clients write `None` so. An empty

@@ -28,7 +28,6 @@ pub(super) fn answer(body: &impl Serialize) -> Response {
 pub(super) fn made(call: &Call, operation: OperationId, replayed: bool, body: &impl Serialize) -> Response {
     call.notes.operation(operation);
     call.notes.outcome(if replayed { "replayed" } else { "accepted" });
-    call.notes.settles();
     let mut response = answer(body);
     name_operation(&mut response, operation);
     if replayed {

@@ -75,6 +75,12 @@ impl Transport {
         &self.registry
     }
 
+    /// The BIN that is meant where none is named.
+    #[cfg(feature = "journal")]
+    pub(crate) fn default_bin(&self) -> Result<Bin, Error> {
+        self.registry.bin_or_default(None).map_err(Error::unroutable)
+    }
+
     /// The way to Kaspi of one BIN, or of `default_bin` where none is named. Takes no lock, sends nothing.
     ///
     /// # Errors
