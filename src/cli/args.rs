@@ -401,6 +401,9 @@ pub(super) enum Sandbox {
         /// Refuse handshakes without a client certificate, rather than answering -10000
         #[arg(long)]
         strict: bool,
+        /// Keep what the bank knows in this file, so that it survives the end of the process, `kill -9` too
+        #[arg(long, value_name = "FILE")]
+        state: Option<PathBuf>,
     },
 }
 

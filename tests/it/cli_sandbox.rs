@@ -10,15 +10,20 @@ use serde_json::{Value, json};
 use super::cli_kit::{kaspi, run_in};
 use super::kit::{FLOWERS, GIFTS, has_program};
 
-struct Running {
+pub struct Running {
     child: Child,
-    ready: Value,
+    pub ready: Value,
 }
 
 impl Running {
-    fn start(folder: &Path, dir: &str, more: &[&str]) -> Self {
+    pub fn start(folder: &Path, dir: &str, more: &[&str]) -> Self {
         let arguments = [&["sandbox", "run", "--dir", dir], more].concat();
-        let mut child = kaspi(&arguments, folder)
+        Self::wait_for(kaspi(&arguments, folder))
+    }
+
+    /// A command that becomes a sandbox.
+    pub fn wait_for(mut command: Command) -> Self {
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -36,8 +41,19 @@ impl Running {
         Self { child, ready }
     }
 
+    /// Ends it without asking: `kill -9`.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Waits until it ends by itself, and gives its exit code.
+    pub fn ended(mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+
     /// Asks it to stop, as an operator does, and gives its exit code.
-    fn stop(mut self) -> Option<i32> {
+    pub fn stop(mut self) -> Option<i32> {
         let pid = self.child.id().to_string();
         let asked = Command::new("sh")
             .args(["-c", "kill -TERM \"$1\"", "sh", &pid])

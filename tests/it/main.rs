@@ -47,6 +47,7 @@ mod routing;
 mod sandbox_caller;
 mod sandbox_endpoints;
 mod sandbox_faults;
+mod sandbox_state;
 mod sandbox_tls;
 mod sandbox_tools;
 mod secrecy;
