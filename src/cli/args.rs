@@ -8,6 +8,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::cert::args::Cert;
+use super::token::args::Token;
 use crate::base::{Amount, Bin, DeviceId, ExternalId, PaymentId, TradePointId};
 
 /// Exit codes, as every command's help shows them.
@@ -28,8 +29,8 @@ pub(super) struct Cli {
 impl Cli {
     /// Reads a command line.
     ///
-    /// Only the sandbox, when it is made and when it signs, takes several BINs; anywhere else the second one is a slip, and to take
-    /// either of them would be a guess about whose money it is.
+    /// Only the sandbox, when it is made and when it signs, and tokens take several BINs; anywhere else the second one is a
+    /// slip, and to take either of them would be a guess about whose money it is.
     pub(super) fn read(arguments: &[OsString]) -> Result<Self, clap::Error> {
         let cli = Self::try_parse_from(arguments)?;
         if cli.global.bins.len() > 1 && !cli.command.takes_several_bins() {
@@ -164,6 +165,18 @@ pub(super) enum Command {
     #[cfg(feature = "sandbox")]
     #[command(subcommand)]
     Sandbox(Sandbox),
+    /// Tokens of the gateway's callers
+    #[command(subcommand)]
+    Token(Token),
+    /// The manual: the first page, or every page into a folder
+    #[command(
+        after_help = "Example: kaspi man --dir /usr/local/share/man/man1\n\nWithout --dir the first page goes to standard output: kaspi man | man -l -"
+    )]
+    Man {
+        /// Where the pages go; made where it is missing
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
     /// A completion script for a shell
     #[command(after_help = "Example: kaspi completions bash > /etc/bash_completion.d/kaspi")]
     Completions {
@@ -191,6 +204,7 @@ impl Command {
         match self {
             #[cfg(feature = "sandbox")]
             Self::Sandbox(Sandbox::Init { .. } | Sandbox::Sign { .. }) => true,
+            Self::Token(_) => true,
             _ => false,
         }
     }
@@ -405,6 +419,13 @@ pub(super) enum Sandbox {
         #[arg(long, value_name = "FILE")]
         state: Option<PathBuf>,
     },
+}
+
+/// Every command, each with the name it is called by.
+pub(super) fn whole() -> clap::Command {
+    let mut command = Cli::command().disable_help_subcommand(true);
+    command.build();
+    command
 }
 
 pub(super) fn completions(shell: Shell) -> Vec<u8> {

@@ -7,6 +7,7 @@ mod context;
 mod demo;
 mod exit;
 mod failure;
+mod man;
 mod merchants;
 mod payment;
 mod purchase;
@@ -15,6 +16,7 @@ mod report;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod setup;
+mod token;
 mod watch;
 
 use std::ffi::OsString;
@@ -69,6 +71,8 @@ async fn dispatch(cli: Cli, report: &Report) -> Result<(), Failure> {
         Command::Demo(options) => demo::run(options, report).await,
         #[cfg(feature = "sandbox")]
         Command::Sandbox(command) => sandbox::run(command, &cli.global.bins, report).await,
+        Command::Token(command) => token::run(command, &cli.global.bins, report),
+        Command::Man { dir } => man::run(dir.as_deref(), report),
         Command::Completions { shell } => {
             report.raw(&args::completions(shell));
             Ok(())
