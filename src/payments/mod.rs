@@ -4,6 +4,7 @@
 //! sent. An operation that fails says what is known about it: see
 //! [`Explain::delivery`](crate::base::Explain::delivery).
 
+mod carrier;
 mod comment;
 mod error;
 mod invoice_gate;
@@ -17,9 +18,15 @@ mod watch;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// What one of Kaspi's codes means, for carriers that pass them on.
+pub use crate::api::meaning as kaspi_meaning;
 use crate::api::{Api, KaspiTime, PaymentDetails, PaymentStatus, Session};
+pub use crate::api::{MoneyPermit, StatusWord};
 use crate::base::{Bin, Clock, PaymentId, TradePointId};
 
+pub use carrier::{
+    Carried, CarriedInvoice, CarriedLink, CarriedRefund, Carrier, CarrierError, HOP_HEADER, LinkCarried,
+};
 pub use error::Error;
 use invoice_gate::{Gate, InvoiceGate};
 pub use invoices::{CanceledPayment, CreatedPayment, NewPayment};
