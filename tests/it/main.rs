@@ -32,6 +32,8 @@ mod cli_token;
 mod connections;
 mod contract;
 mod disclaimed;
+#[cfg(feature = "gateway")]
+mod docs_page;
 mod identity_forms;
 mod identity_inspect;
 mod identity_kit;
