@@ -174,7 +174,9 @@
 //! | [`registry`] | BIN to merchant to the current generation of its identity |
 //! | [`transport`] | one TLS configuration and one pool for each generation; delivery of a failure |
 //! | [`api`] | one typed struct for each Kaspi call; envelope; codes |
+//! | `outbound` | HTTPS without a client certificate (feature `journal`) |
 //! | `payments` | operations that move money, each on a task of its own (feature `journal`) |
+//! | `wrapper` | calls passed on to the old PHP wrapper (feature `journal`) |
 //! | [`app`] | the wiring: from a configuration file to a working set |
 //! | `cli` | the commands of the program (feature `cli`) |
 //! | `sandbox` | the simulated Kaspi (feature `sandbox`); shares no type with the others |
@@ -190,11 +192,15 @@ pub mod config;
 pub mod gateway;
 pub mod identity;
 #[cfg(feature = "journal")]
+pub mod outbound;
+#[cfg(feature = "journal")]
 pub mod payments;
 pub mod registry;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod transport;
+#[cfg(feature = "journal")]
+pub mod wrapper;
 
 /// The code in the documents, compiled and run as documentation tests.
 #[cfg(all(doctest, feature = "journal", feature = "sandbox"))]

@@ -116,7 +116,7 @@ const FENCES: &[Fence] = &[
     fence(Crate("notify"), &["registry"], "one watcher of files"),
     fence(
         Word("with_no_client_auth"),
-        &["outbound", "sandbox"],
+        &["outbound/tls.rs", "sandbox"],
         "a call without our certificate looks like a refusal by the bank; in `sandbox` it is the server's method",
     ),
     fence(

@@ -10,6 +10,7 @@ use clap_complete::Shell;
 
 use super::cert::args::Cert;
 use super::journal::args::JournalCommand;
+use super::token::args::Token;
 use crate::base::{Amount, Bin, DeviceId, ExternalId, PaymentId, TradePointId};
 use crate::payments::{Caller, KeyError, Origin, RequestKey};
 
@@ -31,8 +32,8 @@ pub(super) struct Cli {
 impl Cli {
     /// Reads a command line.
     ///
-    /// Only the sandbox, when it is made and when it signs, takes several BINs; anywhere else the second one is a slip, and to take
-    /// either of them would be a guess about whose money it is.
+    /// Only the sandbox, when it is made and when it signs, and tokens take several BINs; anywhere else the second one is a
+    /// slip, and to take either of them would be a guess about whose money it is.
     pub(super) fn read(arguments: &[OsString]) -> Result<Self, clap::Error> {
         let cli = Self::try_parse_from(arguments)?;
         if cli.global.bins.len() > 1 && !cli.command.takes_several_bins() {
@@ -175,6 +176,18 @@ pub(super) enum Command {
     #[cfg(feature = "sandbox")]
     #[command(subcommand)]
     Sandbox(Sandbox),
+    /// Tokens of the gateway's callers
+    #[command(subcommand)]
+    Token(Token),
+    /// The manual: the first page, or every page into a folder
+    #[command(
+        after_help = "Example: kaspi man --dir /usr/local/share/man/man1\n\nWithout --dir the first page goes to standard output: kaspi man | man -l -"
+    )]
+    Man {
+        /// Where the pages go; made where it is missing
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
     /// A completion script for a shell
     #[command(after_help = "Example: kaspi completions bash > /etc/bash_completion.d/kaspi")]
     Completions {
@@ -214,6 +227,7 @@ impl Command {
         match self {
             #[cfg(feature = "sandbox")]
             Self::Sandbox(Sandbox::Init { .. } | Sandbox::Sign { .. }) => true,
+            Self::Token(_) => true,
             _ => false,
         }
     }
@@ -454,7 +468,17 @@ pub(super) enum Sandbox {
         /// Refuse handshakes without a client certificate, rather than answering -10000
         #[arg(long)]
         strict: bool,
+        /// Keep what the bank knows in this file, so that it survives the end of the process, `kill -9` too
+        #[arg(long, value_name = "FILE")]
+        state: Option<PathBuf>,
     },
+}
+
+/// Every command, each with the name it is called by.
+pub(super) fn whole() -> clap::Command {
+    let mut command = Cli::command().disable_help_subcommand(true);
+    command.build();
+    command
 }
 
 pub(super) fn completions(shell: Shell) -> Vec<u8> {

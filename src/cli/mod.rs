@@ -9,6 +9,7 @@ mod exit;
 mod failure;
 mod gateway;
 mod journal;
+mod man;
 mod merchants;
 mod payment;
 mod purchase;
@@ -21,6 +22,7 @@ mod serve;
 mod serve_sandbox;
 mod setup;
 mod systemd;
+mod token;
 mod watch;
 
 use std::ffi::OsString;
@@ -80,6 +82,8 @@ async fn dispatch(cli: Cli, report: &Report) -> Result<(), Failure> {
         Command::Demo(options) => demo::run(options, report).await,
         #[cfg(feature = "sandbox")]
         Command::Sandbox(command) => sandbox::run(command, &cli.global.bins, report).await,
+        Command::Token(command) => token::run(command, &cli.global.bins, report),
+        Command::Man { dir } => man::run(dir.as_deref(), report),
         Command::Completions { shell } => {
             report.raw(&args::completions(shell));
             Ok(())

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http::Uri;
 
+use super::TrustSettings;
 use crate::base::{Bin, Secret};
 
 /// The HTTP gateway: the `[gateway]` section.
@@ -124,10 +125,15 @@ pub enum Verb {
 /// The old PHP wrapper, for merchants with `route = "wrapper"`: the `[wrapper]` section.
 #[derive(Clone, Debug)]
 pub struct WrapperSettings {
-    /// Its base address, without a slash at its end.
+    /// Its base address, without a slash at its end. `http` only where it is on this machine.
     pub base_url: Uri,
     /// The token it wants (`token_file`).
     pub token: Option<Secret>,
+    /// Whose signature on its server certificate is believed: the public roots, and those of its own
+    /// `extra_ca_file`.
+    pub trust: TrustSettings,
+    /// Whether a status is asked for over the other route too, and differences are logged.
+    pub compare_reads: bool,
 }
 
 /// The journal: the `[journal]` section.

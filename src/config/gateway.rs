@@ -13,7 +13,7 @@ use super::setting::Located;
 use super::settings::{beside, bin, choice, path, printable_name};
 use super::{
     ConfigError, ConfigWarning, GatewayLimits, GatewaySettings, GatewayTls, GatewayToken, JournalSettings,
-    JournalUrl, LogFormat, Setting, TokenHash, Verb, WrapperSettings, duration, url,
+    JournalUrl, LogFormat, Setting, TokenHash, TrustSettings, Verb, WrapperSettings, duration, url,
 };
 use crate::base::Secret;
 
@@ -144,7 +144,19 @@ pub(super) fn wrapper(
         hint: WRAPPER_EXAMPLE,
     })?;
     Ok(WrapperSettings {
-        base_url: url::base(base_url, WRAPPER_EXAMPLE)?,
+        base_url: url::base_or_local(base_url, WRAPPER_EXAMPLE)?,
+        compare_reads: raw.compare_reads.as_ref().is_some_and(|given| given.value),
+        trust: TrustSettings {
+            extra_ca_file: match &raw.extra_ca_file {
+                Some(given) => {
+                    let named = path(file, given)?;
+                    read::must_be_there(&named, &given.setting)?;
+                    Some(named)
+                }
+                None => None,
+            },
+            only_extra_ca: false,
+        },
         token: match &raw.token_file {
             Some(given) => Some(wrapper_token(file, given, warnings)?),
             None => None,

@@ -76,6 +76,8 @@ section! {
     RawWrapper {
         base_url: Hidden,
         token_file: String,
+        extra_ca_file: String,
+        compare_reads: bool,
     }
 }
 

@@ -6,6 +6,7 @@
 //! [`Explain::delivery`](crate::base::Explain::delivery).
 
 mod books;
+mod carrier;
 mod comment;
 mod digest;
 mod error;
@@ -28,10 +29,16 @@ mod watch;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// What one of Kaspi's codes means, for carriers that pass them on.
+pub use crate::api::meaning as kaspi_meaning;
 use crate::api::{Api, ClientInfo, KaspiTime, PaymentDetails, PaymentStatus, Session};
+pub use crate::api::{MoneyPermit, StatusWord};
 use crate::base::{Bin, Clock, PaymentId, PhoneNumber, TradePointId};
 
 pub use books::{Import, ImportedPayment};
+pub use carrier::{
+    Carried, CarriedInvoice, CarriedLink, CarriedRefund, Carrier, CarrierError, HOP_HEADER, LinkCarried,
+};
 pub use error::Error;
 use invoice_gate::{Gate, InvoiceGate};
 pub use invoices::{CanceledPayment, CreatedPayment, NewCancel, NewPayment};
