@@ -1,6 +1,7 @@
 //! `payment/status`: how a payment stands, in Kaspi's words and in ours.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -41,6 +42,13 @@ pub struct PaymentStatus {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatusWord(String);
 
+/// A word that stands for no [`PaymentState`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a state is `pending`, `paid`, `failed` or `unknown`, `{given}` is not")]
+pub struct NotAState {
+    given: String,
+}
+
 /// What a status word means for an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PaymentState {
@@ -64,6 +72,19 @@ impl PaymentState {
             Self::Failed => "failed",
             Self::Unknown => "unknown",
         }
+    }
+}
+
+impl FromStr for PaymentState {
+    type Err = NotAState;
+
+    fn from_str(word: &str) -> Result<Self, NotAState> {
+        [Self::Pending, Self::Paid, Self::Failed, Self::Unknown]
+            .into_iter()
+            .find(|state| state.as_str() == word)
+            .ok_or_else(|| NotAState {
+                given: word.chars().take(40).collect(),
+            })
     }
 }
 

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use super::App;
 use super::live::{LiveError, LiveServer};
 use crate::base::{Explain, Fault};
+#[cfg(feature = "journal")]
+use crate::payments::{JournalError, Keeper, Serving};
 use crate::registry::Rotation;
 
 /// What a program that runs for long needs beside its [`App`]: rotation, SIGHUP, the state socket.
@@ -18,6 +20,10 @@ pub struct Service {
     app: Arc<App>,
     rotation: Arc<Rotation>,
     live: LiveServer,
+    #[cfg(feature = "journal")]
+    serving: Option<Serving>,
+    #[cfg(feature = "journal")]
+    keeper: Keeper,
 }
 
 /// Why a program cannot serve.
@@ -27,6 +33,10 @@ pub enum ServeError {
     /// The live state cannot be offered; another process may be doing so.
     #[error(transparent)]
     Live(#[from] LiveError),
+    /// Another process serves with the same journal.
+    #[cfg(feature = "journal")]
+    #[error(transparent)]
+    Journal(JournalError),
     /// The system refuses a handler of a signal.
     #[error("signals cannot be listened to: {0}")]
     Signals(#[source] std::io::Error),
@@ -46,8 +56,18 @@ impl Service {
         rotation.rescan_on_hangup().map_err(ServeError::Signals)?;
         // before the first rescan, so that of two programs the second does nothing at all
         let live = app.serve_live_state(&rotation, listen)?;
+        #[cfg(feature = "journal")]
+        let serving = open_books(&app).await?;
         rotation.started().await;
-        Ok(Self { app, rotation, live })
+        Ok(Self {
+            #[cfg(feature = "journal")]
+            keeper: app.keep_payments(),
+            #[cfg(feature = "journal")]
+            serving,
+            app,
+            rotation,
+            live,
+        })
     }
 
     /// The working set.
@@ -68,10 +88,35 @@ impl Service {
         self.live.socket()
     }
 
-    /// Closes the state socket, frees the state folder, and leaves the merchants' folders alone.
-    pub fn stop(self) {
+    /// Leaves the payments and the merchants' folders alone, closes the journal and the state socket, and
+    /// frees the state folder.
+    pub async fn stop(self) {
+        #[cfg(feature = "journal")]
+        {
+            self.keeper.stop().await;
+            drop(self.serving);
+            self.app.payments().journal().close().await;
+        }
         drop(self.live);
         drop(self.rotation);
+    }
+}
+
+/// Opens the journal, and takes the right to serve with it. A journal that cannot be used refuses money
+/// calls, and is opened again once it can be: everything else goes on meanwhile.
+#[cfg(feature = "journal")]
+async fn open_books(app: &App) -> Result<Option<Serving>, ServeError> {
+    if let Err(error) = app.open_journal().await {
+        let hint = error.hint();
+        tracing::error!(%error, hint, "money calls are refused until the journal can be used");
+    }
+    match app.payments().journal().claim_serving().await {
+        Ok(serving) => Ok(Some(serving)),
+        Err(error) if error.kind() == "journal_served" => Err(ServeError::Journal(error)),
+        Err(error) => {
+            tracing::debug!(%error, "the right to serve could not be asked for");
+            Ok(None)
+        }
     }
 }
 
@@ -79,6 +124,8 @@ impl Explain for ServeError {
     fn kind(&self) -> &'static str {
         match self {
             Self::Live(error) => error.kind(),
+            #[cfg(feature = "journal")]
+            Self::Journal(error) => error.kind(),
             Self::Signals(_) => "io",
         }
     }
@@ -90,6 +137,8 @@ impl Explain for ServeError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Live(error) => error.hint(),
+            #[cfg(feature = "journal")]
+            Self::Journal(error) => error.hint(),
             Self::Signals(_) => None,
         }
     }

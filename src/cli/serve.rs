@@ -93,7 +93,7 @@ async fn serve(
         () = signals.next() => false,
     };
     drop((watchdog, following));
-    service.stop();
+    service.stop().await;
     if ended {
         Ok(())
     } else {

@@ -14,7 +14,7 @@ use super::notes::Notes;
 use super::problem::Problem;
 use crate::base::{Bin, PaymentId};
 use crate::config::Verb;
-use crate::payments::{Caller, IdempotencyKey, Origin, RequestKey};
+use crate::payments::{Caller, HOP_HEADER, IdempotencyKey, Origin, RequestKey};
 
 /// The longest request body. The longest honest one is a create with a message of 500 characters.
 pub(super) const BODY_LIMIT: usize = 64 * 1024;
@@ -54,6 +54,12 @@ impl Call {
     ) -> Result<Self, Problem> {
         let (head, body) = request.into_parts();
         let notes = head.extensions.get::<Arc<Notes>>().cloned().unwrap_or_default();
+        if head.headers.contains_key(HOP_HEADER) {
+            return Err(Problem::Forbidden(
+                "this request comes from a gateway like this one: two of them pass calls to each other"
+                    .to_owned(),
+            ));
+        }
         let query_token = match contract {
             Contract::OldWrapper => QueryToken::of(&head.uri),
             Contract::Backend | Contract::Native => QueryToken::NotHere,

@@ -1,9 +1,12 @@
-//! `/openapi.json`, made from the handlers themselves.
+//! `/openapi.json`, made from the handlers themselves, and the page that shows it.
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
 use axum::routing::get;
+use http::{HeaderValue, header};
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Built;
 
@@ -27,8 +30,33 @@ pub(super) struct Document;
 
 pub(super) fn router(document: Built) -> Router {
     let document = Arc::new(document);
-    Router::new().route(
-        "/openapi.json",
-        get(move || async move { page::answer(document.as_ref()) }),
-    )
+    Router::new()
+        .route(
+            "/openapi.json",
+            get(move || async move { page::answer(document.as_ref()) }),
+        )
+        .route("/docs", get(async || file("text/html; charset=utf-8", PAGE)))
+        .route(
+            "/docs/viewer.js",
+            get(async || file("text/javascript; charset=utf-8", SCRIPT)),
+        )
+        .route(
+            "/docs/style.css",
+            get(async || file("text/css; charset=utf-8", STYLE)),
+        )
 }
+
+/// A file of the viewer. The page may load its own files and ask this gateway, and nothing else.
+fn file(content_type: &'static str, content: &'static str) -> Response {
+    const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+                          form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
+    let mut response = Response::new(Body::from(content));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    response
+}
+
+const PAGE: &str = include_str!("docs_page/index.html");
+const SCRIPT: &str = include_str!("docs_page/viewer.js");
+const STYLE: &str = include_str!("docs_page/style.css");

@@ -17,8 +17,9 @@ use super::metrics::Gauges;
 use super::problem::Problem;
 use super::schema::{Failed, Merchant};
 use super::{native, page};
-use crate::base::{Bin, Explain as _};
+use crate::base::{Bin, Explain as _, chain_text};
 use crate::config::Verb;
+use crate::payments::JournalState;
 use crate::registry::status::MerchantState;
 
 /// The process lives.
@@ -31,8 +32,35 @@ pub(super) struct Alive {
 /// Whether at least one BIN can be served.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Ready {
+    /// At least one BIN is served, and money calls can be recorded.
     ready: bool,
+    /// How the journal is.
+    journal: JournalHealth,
     merchants: Vec<ReadyMerchant>,
+}
+
+/// How the journal is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct JournalHealth {
+    /// `open`, `not_opened`, `unavailable` or `behind`.
+    state: &'static str,
+    /// The kind of what is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<&'static str>,
+}
+
+/// How the books stand.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Books {
+    #[serde(flatten)]
+    journal: JournalHealth,
+    /// What is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+    /// Operations whose outcome is unknown; null where the journal cannot be read.
+    unknown_operations: Option<u64>,
+    /// Seconds since the oldest of them.
+    oldest_unknown_seconds: Option<u64>,
 }
 
 /// Whether one BIN can be served.
@@ -54,6 +82,7 @@ pub(super) struct Status {
     /// Seconds since the gateway was started.
     uptime: u64,
     open_connections: i64,
+    journal: Books,
     merchants: Vec<Merchant>,
 }
 
@@ -81,15 +110,54 @@ pub(super) async fn ready(State(hall): State<Arc<Hall>>) -> Response {
             problem: merchant.problem.as_ref().map(|problem| problem.kind()),
         })
         .collect();
-    let ready = merchants
-        .iter()
-        .any(|merchant| merchant.state == MerchantState::Ready.as_str());
+    let journal = journal(&hall);
+    let ready = matches!(journal.state, "open" | "not_opened")
+        && merchants
+            .iter()
+            .any(|merchant| merchant.state == MerchantState::Ready.as_str());
     let status = if ready {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    page::json(status, &Ready { ready, merchants })
+    page::json(
+        status,
+        &Ready {
+            ready,
+            journal,
+            merchants,
+        },
+    )
+}
+
+fn journal(hall: &Hall) -> JournalHealth {
+    let (state, problem) = match hall.payments.journal_state() {
+        JournalState::NotOpened => ("not_opened", None),
+        JournalState::Open => ("open", None),
+        JournalState::Unavailable(error) => ("unavailable", Some(error.kind())),
+        JournalState::Behind(error) => ("behind", Some(error.kind())),
+    };
+    JournalHealth { state, problem }
+}
+
+async fn books(hall: &Hall, visitor: &Visitor) -> Books {
+    let message = match hall.payments.journal_state() {
+        JournalState::Unavailable(error) | JournalState::Behind(error) => Some(chain_text(&error)),
+        JournalState::NotOpened | JournalState::Open => None,
+    };
+    let unknown = hall
+        .payments
+        .unknown_operations(visitor.bins().unwrap_or_default())
+        .await
+        .ok();
+    Books {
+        journal: journal(hall),
+        message,
+        unknown_operations: unknown.as_ref().map(|unknown| unknown.count),
+        oldest_unknown_seconds: unknown
+            .and_then(|unknown| unknown.oldest_age)
+            .map(|age| age.as_secs()),
+    }
 }
 
 /// How everything stands
@@ -111,6 +179,7 @@ async fn standing(hall: &Hall, request: Request) -> Result<Response, Problem> {
         version: env!("CARGO_PKG_VERSION"),
         uptime: hall.started.elapsed().as_secs(),
         open_connections: hall.metrics.open_connections(),
+        journal: books(hall, &call.visitor).await,
         merchants: hall
             .surroundings
             .merchants()
@@ -138,6 +207,7 @@ async fn numbers(hall: &Hall, request: Request) -> Result<Response, Problem> {
     let call = Call::open(hall, request, Contract::Native, Verb::Admin).await?;
     let gauges = Gauges::new();
     gather(hall, &call.visitor, &gauges);
+    gather_books(&books(hall, &call.visitor).await, &gauges);
     let mut response = Response::new(Body::from(format!(
         "{}{}",
         hall.metrics.render(),
@@ -148,6 +218,23 @@ async fn numbers(hall: &Hall, request: Request) -> Result<Response, Problem> {
         HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"),
     );
     Ok(response)
+}
+
+fn gather_books(books: &Books, gauges: &Gauges) {
+    let works = matches!(books.journal.state, "open" | "not_opened");
+    let help = "Whether money calls can be recorded";
+    gauges.set("kaspi_journal_ready", help, Vec::new(), i64::from(works));
+    let unknown = books
+        .unknown_operations
+        .and_then(|count| i64::try_from(count).ok());
+    if let Some(count) = unknown {
+        let help = "Operations whose outcome is unknown";
+        gauges.set("kaspi_unknown_operations", help, Vec::new(), count);
+        let age = books.oldest_unknown_seconds.unwrap_or_default();
+        let help = "Seconds since the oldest operation whose outcome is unknown; 0 where there is none";
+        let age = i64::try_from(age).unwrap_or(i64::MAX);
+        gauges.set("kaspi_unknown_operation_oldest_seconds", help, Vec::new(), age);
+    }
 }
 
 fn gather(hall: &Hall, visitor: &Visitor, gauges: &Gauges) {

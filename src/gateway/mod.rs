@@ -16,6 +16,7 @@ mod hall;
 mod health;
 mod input;
 mod limits;
+mod list;
 mod listen;
 mod metrics;
 mod native;

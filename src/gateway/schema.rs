@@ -323,6 +323,50 @@ pub(super) struct Merchant {
     pub(super) trade_points: Vec<TradePointId>,
 }
 
+/// Payments that the journal knows, the latest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct KnownPayments {
+    /// One page of them.
+    pub(super) payments: Vec<KnownPayment>,
+    /// What to give as `cursor` for the next page; null on the last one.
+    pub(super) next: Option<String>,
+}
+
+/// A payment that the journal knows.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct KnownPayment {
+    /// Kaspi's number of the payment.
+    pub(super) external_id: String,
+    /// The organisation that made it.
+    #[schema(value_type = String)]
+    pub(super) organization_bin: Bin,
+    /// Its trade point.
+    #[schema(value_type = Option<i64>)]
+    pub(super) trade_point_id: Option<TradePointId>,
+    /// `invoice`, `qr`, `link`, or `other` where it came from elsewhere.
+    pub(super) kind: &'static str,
+    /// Tenge; null where it was imported without.
+    #[schema(value_type = Option<f64>)]
+    pub(super) amount: Option<Tenge>,
+    /// Kaspi's last word; null before the first question.
+    pub(super) status: Option<String>,
+    /// What it means: `pending`, `paid`, `failed`, `unknown`.
+    pub(super) state: Option<&'static str>,
+    /// When Kaspi said so.
+    pub(super) status_at: Option<String>,
+    /// `made`, `adopted` or `imported`.
+    pub(super) source: &'static str,
+    /// Our name for the operation that made it.
+    #[schema(value_type = Option<String>)]
+    pub(super) operation_id: Option<OperationId>,
+    /// When it was made, or became known here.
+    pub(super) created_at: Option<String>,
+    /// After it it cannot be paid any more, as far as Kaspi said.
+    pub(super) expires_at: Option<String>,
+    /// It was paid after it had been given up.
+    pub(super) late: bool,
+}
+
 /// Why a call was not answered as asked.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Failed {

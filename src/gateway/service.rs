@@ -21,7 +21,7 @@ use utoipa_axum::routes;
 use super::hall::Hall;
 use super::notes::Notes;
 use super::page::{self, FailedBecause};
-use super::{backend, docs, health, native, old_wrapper};
+use super::{backend, docs, health, list, native, old_wrapper};
 use crate::base::OperationId;
 
 /// Where a call comes from.
@@ -117,6 +117,7 @@ fn contracts() -> OpenApiRouter<Arc<Hall>> {
         .routes(routes!(native::check))
         .routes(routes!(native::client_info, native::client_info_by_query))
         .routes(routes!(native::merchants))
+        .routes(routes!(list::payments))
         .routes(routes!(old_wrapper::create))
         .routes(routes!(old_wrapper::status))
         .routes(routes!(old_wrapper::refund))

@@ -71,7 +71,6 @@ pub(super) struct Ready {
 pub(super) struct Done {
     pub(super) operation: OperationId,
     pub(super) bin: Bin,
-    pub(super) amount: Option<Amount>,
     pub(super) answer: Answer,
     pub(super) replayed: bool,
     pub(super) inferred: bool,
@@ -126,7 +125,12 @@ impl Payments {
         };
         match self.journal.sent(id, ready.rest_before).await {
             Ok(true) => {}
-            Ok(false) => return Err(Error::Overtaken { operation: id }),
+            Ok(false) => {
+                let error = Error::Overtaken { operation: id };
+                self.write_outcome(id, Outcome::NotSent(Failure::of(&error)))
+                    .await;
+                return Err(error);
+            }
             Err(source) => {
                 let failure = Failure::of(&source);
                 self.write_outcome(id, Outcome::NotSent(failure)).await;
@@ -150,7 +154,6 @@ impl Payments {
             Ok(answer) => Ok(Done {
                 operation: id,
                 bin: record.bin,
-                amount: record.amount,
                 answer,
                 replayed: false,
                 inferred: false,
@@ -322,7 +325,6 @@ fn replay(record: OperationRecord) -> Result<Done, Error> {
         (OperationState::Accepted, Some(answer), _) => Ok(Done {
             operation: record.id,
             bin: record.bin,
-            amount: record.amount,
             answer,
             replayed: true,
             inferred: record.inferred,

@@ -42,7 +42,12 @@ impl Shop {
         let sandbox = Sandbox::start(options).await.unwrap();
         let journal = match books {
             Books::Sqlite => String::new(),
-            Books::Postgres => format!("[journal]\nurl = \"{}\"\n", super::postgres::database().await?),
+            Books::Postgres => format!(
+                "[journal]\nurl = \"{}\"\n",
+                tokio::task::spawn_blocking(super::postgres::database)
+                    .await
+                    .unwrap()?
+            ),
         };
         let config = operator.configure(sandbox.address(), &journal);
         Some(Self {

@@ -38,7 +38,7 @@ struct ShownJson<'a> {
 pub(super) async fn run(payments: &Payments, id: OperationId, context: &Context<'_>) -> Result<(), Failure> {
     let Some(record) = payments.operation(id).await? else {
         return Err(JournalError::NoSuchOperation {
-            place: payments.journal().place(),
+            place: payments.journal().place().to_owned(),
             id,
         }
         .into());
