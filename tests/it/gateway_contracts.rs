@@ -90,12 +90,14 @@ async fn a_day_of_the_old_wrapper() {
         &served.get(&at(&format!("status/?externalId={id}"))).await,
     );
     served.pay(&id.to_string());
-    golden.add(
-        "refund",
-        &served
-            .get(&at(&format!("refund/?externalId={id}&amount=500.0")))
-            .await,
+    let refunded = served
+        .get(&at(&format!("refund/?externalId={id}&amount=500.0")))
+        .await;
+    golden.name(
+        refunded.json()["data"]["returnOperationId"].as_i64().unwrap(),
+        "RETURN",
     );
+    golden.add("refund", &refunded);
     golden.add(
         "refund, more than is left",
         &served

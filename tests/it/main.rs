@@ -34,8 +34,13 @@ mod contract;
 mod disclaimed;
 #[cfg(feature = "gateway")]
 mod docs_page;
+mod gateway_access;
 mod gateway_contracts;
 mod gateway_kit;
+mod gateway_limits;
+mod gateway_refusals;
+mod gateway_repeats;
+mod gateway_serve;
 mod identity_forms;
 mod identity_inspect;
 mod identity_kit;
