@@ -250,7 +250,7 @@ impl App {
 #[cfg(feature = "journal")]
 fn journal(config: &Config, clock: Arc<dyn Clock>) -> Journal {
     /// How long to wait for another program's lock, and for a connection.
-    const PATIENCE: Duration = Duration::from_secs(5);
+    const PATIENCE: Duration = Duration::from_secs(10);
     Journal::new(JournalOptions {
         store: match &config.journal.url {
             JournalUrl::Sqlite(file) => Store::Sqlite(file.clone()),

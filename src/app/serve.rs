@@ -21,8 +21,14 @@ pub struct Service {
     rotation: Arc<Rotation>,
     live: LiveServer,
     #[cfg(feature = "journal")]
+    books: Books,
+}
+
+/// What it holds of the journal: the right to serve, where it could be had, and the looking after payments.
+#[cfg(feature = "journal")]
+#[derive(Debug)]
+struct Books {
     serving: Option<Serving>,
-    #[cfg(feature = "journal")]
     keeper: Keeper,
 }
 
@@ -33,10 +39,10 @@ pub enum ServeError {
     /// The live state cannot be offered; another process may be doing so.
     #[error(transparent)]
     Live(#[from] LiveError),
-    /// Another process serves with the same journal.
+    /// Another gateway works with the journal.
     #[cfg(feature = "journal")]
     #[error(transparent)]
-    Journal(JournalError),
+    Journal(#[from] JournalError),
     /// The system refuses a handler of a signal.
     #[error("signals cannot be listened to: {0}")]
     Signals(#[source] std::io::Error),
@@ -49,7 +55,8 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// Another process serves with the same state folder, or the folder cannot be used.
+    /// Another process serves with the same state folder or the same SQLite journal, or the folder cannot
+    /// be used. A journal that cannot be used is no error: what moves no money goes on without.
     pub async fn start(app: App, listen: &[SocketAddr]) -> Result<Self, ServeError> {
         let app = Arc::new(app);
         let rotation = Arc::new(app.begin_rotation());
@@ -57,16 +64,14 @@ impl Service {
         // before anything is waited for, so that of two programs the second ends at once
         let live = app.serve_live_state(&rotation, listen)?;
         #[cfg(feature = "journal")]
-        let serving = open_books(&app).await?;
+        let books = books(&app).await?;
         rotation.started().await;
         Ok(Self {
-            #[cfg(feature = "journal")]
-            keeper: app.keep_payments(),
-            #[cfg(feature = "journal")]
-            serving,
             app,
             rotation,
             live,
+            #[cfg(feature = "journal")]
+            books,
         })
     }
 
@@ -93,8 +98,8 @@ impl Service {
     pub async fn stop(self) {
         #[cfg(feature = "journal")]
         {
-            self.keeper.stop().await;
-            drop(self.serving);
+            self.books.keeper.stop().await;
+            drop(self.books.serving);
             self.app.payments().journal().close().await;
         }
         drop(self.live);
@@ -102,22 +107,21 @@ impl Service {
     }
 }
 
-/// Opens the journal, and takes the right to serve with it. A journal that cannot be used refuses money
-/// calls, and is opened again once it can be: everything else goes on meanwhile.
+/// Takes the right to serve, and begins to look after the payments.
 #[cfg(feature = "journal")]
-async fn open_books(app: &App) -> Result<Option<Serving>, ServeError> {
-    if let Err(error) = app.open_journal().await {
-        let hint = error.hint();
-        tracing::error!(%error, hint, "money calls are refused until the journal can be used");
-    }
-    match app.payments().journal().claim_serving().await {
-        Ok(serving) => Ok(Some(serving)),
-        Err(error) if error.kind() == "journal_served" => Err(ServeError::Journal(error)),
+async fn books(app: &App) -> Result<Books, ServeError> {
+    let serving = match app.payments().journal().claim_serving().await {
+        Ok(serving) => Some(serving),
+        Err(error @ JournalError::AlreadyServed { .. }) => return Err(error.into()),
         Err(error) => {
-            tracing::debug!(%error, "the right to serve could not be asked for");
-            Ok(None)
+            tracing::warn!(%error, "no money is moved until the journal can be used");
+            None
         }
-    }
+    };
+    Ok(Books {
+        serving,
+        keeper: app.keep_payments(),
+    })
 }
 
 impl Explain for ServeError {

@@ -10,11 +10,16 @@ use super::report::Paint;
 use super::watch;
 use crate::api::{KaspiTime, PaymentState, PaymentStatus, PollTiming};
 use crate::base::{Balance, Bin, PaymentId, PhoneNumber};
-use crate::payments::{NewCancel, NewPayment, NewRefund, Pace};
+use crate::payments::{NewCancel, NewPayment, NewRefund, Pace, Payments};
 
 pub(super) async fn run(command: Payment, context: &Context<'_>) -> Result<(), Failure> {
     let app = context.open()?;
-    let payments = app.payments();
+    let outcome = act(command, app.payments(), context).await;
+    app.payments().journal().close().await;
+    outcome
+}
+
+async fn act(command: Payment, payments: &Payments, context: &Context<'_>) -> Result<(), Failure> {
     match command {
         Payment::Create {
             phone,

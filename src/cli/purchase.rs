@@ -15,6 +15,24 @@ use crate::payments::{NewPurchase, Pace};
 
 pub(super) async fn qr(purchase: Purchase, png: Option<&Path>, context: &Context<'_>) -> Result<(), Failure> {
     let app = context.open()?;
+    let outcome = make_qr(&app, purchase, png, context).await;
+    app.payments().journal().close().await;
+    outcome
+}
+
+pub(super) async fn link(purchase: Purchase, context: &Context<'_>) -> Result<(), Failure> {
+    let app = context.open()?;
+    let outcome = make_link(&app, purchase, context).await;
+    app.payments().journal().close().await;
+    outcome
+}
+
+async fn make_qr(
+    app: &App,
+    purchase: Purchase,
+    png: Option<&Path>,
+    context: &Context<'_>,
+) -> Result<(), Failure> {
     let watched = purchase.watch;
     let order = new(purchase, context)?;
     // before anything is made: a code that cannot be written down would be lost
@@ -46,7 +64,7 @@ pub(super) async fn qr(purchase: Purchase, png: Option<&Path>, context: &Context
     context.report.result(text, &json);
     if watched {
         follow(
-            &app,
+            app,
             created.bin,
             qr.payment_id,
             qr.timing,
@@ -58,8 +76,7 @@ pub(super) async fn qr(purchase: Purchase, png: Option<&Path>, context: &Context
     Ok(())
 }
 
-pub(super) async fn link(purchase: Purchase, context: &Context<'_>) -> Result<(), Failure> {
-    let app = context.open()?;
+async fn make_link(app: &App, purchase: Purchase, context: &Context<'_>) -> Result<(), Failure> {
     let watched = purchase.watch;
     let order = new(purchase, context)?;
     let created = app.payments().create_link(order).await?;
@@ -84,7 +101,7 @@ pub(super) async fn link(purchase: Purchase, context: &Context<'_>) -> Result<()
     context.report.result(text, &json);
     if watched {
         follow(
-            &app,
+            app,
             created.bin,
             link.payment_id,
             link.timing,

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use kaspi_direct::app::App;
@@ -106,9 +107,16 @@ impl Operator {
         self.write("kaspi.toml", text)
     }
 
-    /// The program's working set for a server at an address.
+    /// A working set for a server at an address, with a journal of its own: one for each server.
     pub fn open(&self, server: SocketAddr, more: &str) -> App {
-        let file = self.configure(server, more);
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let file = self.configure(
+            server,
+            &format!("{more}\n[journal]\nurl = \"sqlite://journal-{number}.db\"\n"),
+        );
+        let text = std::fs::read_to_string(&file).unwrap();
+        self.write("kaspi.toml", format!("state_dir = \"state-{number}\"\n{text}"));
         App::open(&file, &Environment::default()).unwrap()
     }
 }

@@ -100,13 +100,12 @@ pub(in crate::cli) struct Which {
 }
 
 #[derive(Args, Debug)]
-#[group(id = "outcome", required = true, multiple = false, args = ["accepted", "not_made"])]
 pub(in crate::cli) struct Resolve {
     /// The operation
     #[arg(value_name = "OPERATION")]
     pub(super) operation: OperationId,
     /// It happened
-    #[arg(long)]
+    #[arg(long, required_unless_present = "not_made", conflicts_with = "not_made")]
     pub(super) accepted: bool,
     /// It did not happen
     #[arg(long)]

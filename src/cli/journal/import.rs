@@ -41,6 +41,9 @@ impl Explain for ImportError {
     }
 
     fn hint(&self) -> Option<String> {
+        if matches!(self, Self::Mistyped { .. }) {
+            return Some("correct it in the file; nothing of it was taken in".to_owned());
+        }
         Some("the first line names the columns: payment_id,bin,trade_point_id,amount,created_at; the last three may be missing or empty".to_owned())
     }
 }

@@ -12,11 +12,18 @@ use serde_json::json;
 
 use super::context::Context;
 use super::failure::Failure;
-use crate::payments::Resolution;
+use crate::app::App;
+use crate::payments::{Payments, Resolution};
 use args::{JournalCommand, Resolve};
 
 pub(super) async fn run(command: JournalCommand, context: &Context<'_>) -> Result<(), Failure> {
     let app = context.open()?;
+    let outcome = act(command, &app, context).await;
+    app.payments().journal().close().await;
+    outcome
+}
+
+async fn act(command: JournalCommand, app: &App, context: &Context<'_>) -> Result<(), Failure> {
     let payments = app.payments();
     match command {
         JournalCommand::List { which, limit, cursor } => {
@@ -40,7 +47,7 @@ pub(super) async fn run(command: JournalCommand, context: &Context<'_>) -> Resul
         }
         JournalCommand::Reconcile { after_restore } => reconcile::run(payments, after_restore, context).await,
         JournalCommand::Export { which, format } => export::run(payments, &which, format, context).await,
-        JournalCommand::Import { file } => import::run(&app, &file, context).await,
+        JournalCommand::Import { file } => import::run(app, &file, context).await,
         JournalCommand::Backup { file } => {
             payments.journal().backup(&file).await?;
             context.report.result(
@@ -63,7 +70,7 @@ fn resolution(resolve: &Resolve) -> Resolution {
     }
 }
 
-async fn verify(payments: &crate::payments::Payments, context: &Context<'_>) -> Result<(), Failure> {
+async fn verify(payments: &Payments, context: &Context<'_>) -> Result<(), Failure> {
     let verified = payments.journal().verify().await?;
     context.report.result(
         |paint| {

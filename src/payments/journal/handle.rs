@@ -498,6 +498,11 @@ impl Journal {
 
     // ---- inside
 
+    #[cfg(test)]
+    pub(super) fn owner(&self) -> OwnerId {
+        self.0.me
+    }
+
     pub(super) fn turns(&self) -> &Turns {
         &self.0.turns
     }

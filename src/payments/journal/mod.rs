@@ -142,3 +142,6 @@ pub(in crate::payments) struct DueCheck {
     /// Since the first question was answered.
     pub(in crate::payments) since_first_check: Option<Duration>,
 }
+
+#[cfg(test)]
+mod tests;

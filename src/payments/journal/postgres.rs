@@ -6,6 +6,7 @@
 
 mod presence;
 
+use std::fmt;
 use std::str::FromStr as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -25,7 +26,6 @@ use presence::Presence;
 
 const CONNECTIONS: u32 = 16;
 
-#[derive(Debug)]
 pub(super) struct Postgres {
     place: Place,
     options: PgConnectOptions,
@@ -34,6 +34,13 @@ pub(super) struct Postgres {
     /// Lanes that no transaction uses at this moment, and how many there are.
     lanes: Mutex<(Vec<u32>, u32)>,
     presence: tokio::sync::OnceCell<Presence>,
+}
+
+/// The options hold the password, and would show it.
+impl fmt::Debug for Postgres {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Postgres").field(&self.place.name).finish()
+    }
 }
 
 /// Reads the URL. Its place for messages has no user and no password.
