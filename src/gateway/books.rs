@@ -17,7 +17,7 @@ pub(super) async fn bin_of_payment(
     payment: PaymentId,
     named: Option<Bin>,
 ) -> Result<Option<Bin>, Problem> {
-    let named = call.named(named)?;
+    let named = call.named(hall, named)?;
     let Some(maker) = maker(hall, call, payment).await? else {
         return Ok(named);
     };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::Request;
 use bytes::Bytes;
-use http::{HeaderMap, Uri, header};
+use http::{HeaderMap, Method, Uri, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 use super::access::{QueryToken, Visitor};
@@ -38,6 +38,8 @@ pub(super) struct Call {
     pub(super) notes: Arc<Notes>,
     /// It moves no money.
     pub(super) only_reads: bool,
+    /// Where its fields stand.
+    place: &'static str,
     headers: HeaderMap,
     uri: Uri,
     body: Bytes,
@@ -80,6 +82,11 @@ impl Call {
             visitor,
             notes,
             only_reads: verb == Verb::Read,
+            place: if head.method == Method::GET {
+                "query"
+            } else {
+                "body"
+            },
             headers: head.headers,
             uri: head.uri,
             body,
@@ -177,7 +184,7 @@ impl Call {
 
     /// The BIN of a call that makes a payment: the named one, or the one that a call without stands for.
     pub(super) fn bin_for_new(&self, hall: &Hall, named: Option<Bin>) -> Result<Bin, Problem> {
-        match self.named(named)? {
+        match self.named(hall, named)? {
             Some(bin) => Ok(bin),
             None => self
                 .visitor
@@ -188,10 +195,19 @@ impl Call {
     }
 
     /// The BIN that a call named, if the caller may act for it.
-    pub(super) fn named(&self, named: Option<Bin>) -> Result<Option<Bin>, Problem> {
+    pub(super) fn named(&self, hall: &Hall, named: Option<Bin>) -> Result<Option<Bin>, Problem> {
         let Some(bin) = named else { return Ok(None) };
         if !self.visitor.may_for(bin) {
             return Err(Problem::ForeignBin(bin));
+        }
+        if !hall.surroundings.is_configured(bin) {
+            let mistyped = if bin.has_valid_control_digit() {
+                ""
+            } else {
+                ", and its control digit is wrong: it is mistyped"
+            };
+            let wrong = ("value_error", format!("BIN `{bin}` is not configured{mistyped}"));
+            return Err(self.complaint_about_bin(wrong));
         }
         self.notes.bin(bin);
         Ok(Some(bin))
@@ -199,12 +215,16 @@ impl Call {
 
     /// A BIN must be named, since none follows from the token or the configuration.
     pub(super) fn bin_wanted(&self) -> Problem {
-        let (place, name) = match self.contract {
-            Contract::OldWrapper => ("query", "organizationBin"),
-            Contract::Backend | Contract::Native => ("body", "organization_bin"),
-        };
         let why = "Field required: neither the token nor `default_bin` says which organisation is meant";
-        Problem::Input(vec![Complaint::about(place, name, ("missing", why.to_owned()))])
+        self.complaint_about_bin(("missing", why.to_owned()))
+    }
+
+    fn complaint_about_bin(&self, wrong: Wrong) -> Problem {
+        let name = match self.contract {
+            Contract::OldWrapper => "organizationBin",
+            Contract::Backend | Contract::Native => "organization_bin",
+        };
+        Problem::Input(vec![Complaint::about(self.place, name, wrong)])
     }
 
     /// A payment id in the path.

@@ -379,6 +379,9 @@ fn offset(body: &[u8], line: usize, column: usize) -> usize {
 fn unknown(name: &str, known: &[&'static str]) -> String {
     match known.iter().find(|known| alike(known, name)) {
         Some(meant) => format!("Extra inputs are not permitted; did you mean `{meant}`?"),
+        None if known.is_empty() => {
+            "Extra inputs are not permitted; there is nothing to be given here".to_owned()
+        }
         None => {
             let list: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
             format!("Extra inputs are not permitted; known here: {}", list.join(", "))

@@ -63,7 +63,7 @@ async fn listed(hall: &Hall, request: Request) -> Result<Response, Problem> {
         ..PaymentFilter::default()
     };
     fields.finish()?;
-    let bins = match (call.named(named)?, call.visitor.bins()) {
+    let bins = match (call.named(hall, named)?, call.visitor.bins()) {
         (Some(bin), _) => vec![bin],
         (None, Some(own)) => own.to_vec(),
         // every one

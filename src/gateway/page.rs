@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::call::Call;
+use super::input::Complaint;
 use super::problem::{Problem, Told};
 use super::schema::{ErrorObject, Failed, WrappedErrors, WrappedFailure};
 use crate::base::{Delivery, OperationId};
@@ -110,6 +111,15 @@ fn detail(problem: &Problem, for_programs: bool) -> Response {
     let told = problem.told();
     let detail = match problem {
         Problem::Input(complaints) => json!(complaints),
+        // bad input that `payments` has found
+        _ if told.status == StatusCode::UNPROCESSABLE_ENTITY => {
+            let name = match told.kind {
+                "message_too_long" => "message",
+                "no_trade_point" => "trade_point_id",
+                _ => "organization_bin",
+            };
+            json!([Complaint::about("body", name, ("value_error", told.text.clone()))])
+        }
         _ => json!(told.text),
     };
     let error = for_programs.then(|| ErrorObject {

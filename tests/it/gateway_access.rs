@@ -98,6 +98,7 @@ async fn a_token_acts_for_its_own_bins_and_does_its_own_verbs() {
     };
     assert_eq!(create(shop.clone(), Some(GIFTS)).await.status, 403);
     assert_eq!(create(shop.clone(), Some("050140004649")).await.status, 403);
+    assert_eq!(create(both.clone(), Some("050140004649")).await.status, 403);
     assert_eq!(create(reader.clone(), None).await.status, 403);
     assert_eq!(served.scene.sandbox.requests().len(), 0, "something was sent");
 
@@ -134,7 +135,9 @@ async fn a_token_acts_for_its_own_bins_and_does_its_own_verbs() {
 
     // the token's only BIN stands for none; of several the default does
     let mine = create(shop, None).await;
-    let theirs = create(both, None).await;
+    let order = json!({"phone": "77000000001", "amount": 1500, "message": "Another order"});
+    let as_both = [("authorization", both.as_str())];
+    let theirs = served.post_with("/api/v1/kaspi/create", &as_both, &order).await;
     assert_eq!((mine.status, theirs.status), (200, 200));
     let payments = served.scene.sandbox.payments();
     assert_eq!(
