@@ -124,14 +124,21 @@ async fn books(app: &App) -> Result<Books, ServeError> {
     })
 }
 
+impl ServeError {
+    /// The error of another room that it passes on.
+    fn passed_on(&self) -> Option<&dyn Explain> {
+        match self {
+            Self::Live(error) => Some(error),
+            #[cfg(feature = "journal")]
+            Self::Journal(error) => Some(error),
+            Self::Signals(_) => None,
+        }
+    }
+}
+
 impl Explain for ServeError {
     fn kind(&self) -> &'static str {
-        match self {
-            Self::Live(error) => error.kind(),
-            #[cfg(feature = "journal")]
-            Self::Journal(error) => error.kind(),
-            Self::Signals(_) => "io",
-        }
+        self.passed_on().map_or("io", Explain::kind)
     }
 
     fn fault(&self) -> Fault {
@@ -139,11 +146,6 @@ impl Explain for ServeError {
     }
 
     fn hint(&self) -> Option<String> {
-        match self {
-            Self::Live(error) => error.hint(),
-            #[cfg(feature = "journal")]
-            Self::Journal(error) => error.hint(),
-            Self::Signals(_) => None,
-        }
+        self.passed_on()?.hint()
     }
 }

@@ -106,67 +106,78 @@ impl Problem {
         }
     }
 
+    /// A stable word.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Input(_) => "bad_input",
+            Self::Unauthorized(_) => "unauthorized",
+            Self::Forbidden(_) => "forbidden",
+            Self::ForeignBin(_) => "foreign_bin",
+            Self::NoSuchPayment(_) => "no_such_payment",
+            Self::BadBin { .. } => "bad_bin",
+            Self::ForeignDevice(_) => "foreign_device",
+            Self::TooMany { .. } => "rate_limited",
+            Self::Busy(_) => "busy",
+            Self::TooLarge { .. } => "too_large",
+            Self::TooSlow => "too_slow",
+            Self::Payment(error) => error.kind(),
+            Self::Lost => "lost",
+        }
+    }
+
     /// What is told.
     pub(super) fn told(&self) -> Told {
-        let plain = |status, kind, text: String| Told {
+        let plain = |status, text: String| Told {
             status,
-            kind,
+            kind: self.kind(),
             text,
             retry_after: None,
         };
         match self {
             Self::Input(complaints) => {
                 let texts: Vec<String> = complaints.iter().map(ToString::to_string).collect();
-                plain(StatusCode::UNPROCESSABLE_ENTITY, "bad_input", texts.join("; "))
+                plain(StatusCode::UNPROCESSABLE_ENTITY, texts.join("; "))
             }
-            Self::Unauthorized(text) => plain(StatusCode::UNAUTHORIZED, "unauthorized", (*text).to_owned()),
-            Self::Forbidden(text) => plain(StatusCode::FORBIDDEN, "forbidden", text.clone()),
+            Self::Unauthorized(text) => plain(StatusCode::UNAUTHORIZED, (*text).to_owned()),
+            Self::Forbidden(text) => plain(StatusCode::FORBIDDEN, text.clone()),
             Self::ForeignBin(bin) => plain(
                 StatusCode::FORBIDDEN,
-                "foreign_bin",
                 format!("this token may not act for BIN `{bin}`"),
             ),
-            Self::NoSuchPayment(payment) => plain(
-                StatusCode::NOT_FOUND,
-                "no_such_payment",
-                format!("there is no payment `{payment}`"),
-            ),
+            Self::NoSuchPayment(payment) => {
+                plain(StatusCode::NOT_FOUND, format!("there is no payment `{payment}`"))
+            }
             Self::BadBin { payment, named } => plain(
                 StatusCode::CONFLICT,
-                "bad_bin",
                 format!("Bad BIN: payment `{payment}` was not made by BIN `{named}`"),
             ),
             Self::ForeignDevice(bin) => plain(
                 StatusCode::BAD_REQUEST,
-                "foreign_device",
                 format!("the device token is none of BIN `{bin}`"),
             ),
             Self::TooMany { limit, wait } => Told {
                 status: StatusCode::TOO_MANY_REQUESTS,
-                kind: "rate_limited",
+                kind: self.kind(),
                 text: format!("{limit}: nothing was sent, ask again in a moment"),
                 retry_after: Some(*wait),
             },
             Self::Busy(what) => Told {
                 status: StatusCode::SERVICE_UNAVAILABLE,
-                kind: "busy",
+                kind: self.kind(),
                 text: format!("{what}: nothing was sent, ask again in a moment"),
                 retry_after: Some(Duration::from_secs(1)),
             },
             Self::TooLarge { limit } => plain(
                 StatusCode::PAYLOAD_TOO_LARGE,
-                "too_large",
                 format!("a request body has at most {limit} bytes"),
             ),
             Self::TooSlow => plain(
                 StatusCode::REQUEST_TIMEOUT,
-                "too_slow",
                 "the request body did not arrive in time".to_owned(),
             ),
             Self::Payment(error) => of_payment(error, self.may_pass()),
             Self::Lost => plain(
                 StatusCode::GATEWAY_TIMEOUT,
-                "lost",
                 "the operation ended without a result, and may have happened".to_owned(),
             ),
         }
