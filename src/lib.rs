@@ -188,6 +188,8 @@ pub mod base;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod config;
+#[cfg(feature = "gateway")]
+pub mod gateway;
 pub mod identity;
 #[cfg(feature = "journal")]
 pub mod outbound;

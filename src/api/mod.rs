@@ -44,5 +44,5 @@ pub use remote::{CreateRemotePayment, RemotePaymentCanceled, RemotePaymentCreate
 pub use repeat::{Attempt, Next, next};
 pub use session::{Api, Session};
 pub use settings::{ApiSettings, StatusVersion};
-pub use status::{PaymentState, PaymentStatus, StatusWord};
+pub use status::{NotAState, PaymentState, PaymentStatus, StatusWord};
 pub use trade_points::TradePointInfo;

@@ -72,6 +72,22 @@ impl Api {
         Ok(self.session_over(channel))
     }
 
+    /// Whose calls these are where none is named.
+    #[cfg(feature = "journal")]
+    pub(crate) fn default_bin(&self) -> Result<Bin, Error> {
+        self.transport.default_bin().map_err(|source| Error::Transport {
+            call: "look-up",
+            effect: Effect::SameAgain,
+            source,
+        })
+    }
+
+    /// Everybody who is configured, in order.
+    #[cfg(feature = "journal")]
+    pub(crate) fn bins(&self) -> Vec<Bin> {
+        self.transport.registry().bins()
+    }
+
     /// Calls over a channel that is there already.
     pub(crate) fn session_over(&self, channel: Channel) -> Session {
         Session {

@@ -1,27 +1,43 @@
 //! From a configuration file to a working set: the one place that knows every room.
 
 mod canary;
+#[cfg(feature = "gateway")]
+mod gateway;
+pub mod live;
+mod serve;
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+#[cfg(feature = "journal")]
+use std::time::Duration;
 
 use tokio::sync::Mutex;
 
 use crate::api::{Api, ApiSettings, StatusVersion};
 use crate::base::{Clock, Explain, Fault, SystemClock};
+#[cfg(feature = "journal")]
+use crate::config::JournalUrl;
 use crate::config::{self, Config, ConfigError, Environment};
 use crate::identity::IdentityError;
 #[cfg(feature = "journal")]
-use crate::payments::Payments;
+use crate::payments::{
+    Error as PaymentsError, Journal, JournalOptions, Keeper, Payments, PaymentsSettings, Store,
+};
 use crate::registry::{Canary, Rotation, Rotor};
 use crate::transport::{Pool, Transport};
 use canary::TradePointsCanary;
+#[cfg(feature = "gateway")]
+pub use gateway::Following;
+use live::{LiveError, LiveServer, Window};
+pub use serve::{ServeError, Service};
 
 /// Everything that a program needs to speak for the configured BINs.
 #[derive(Debug)]
 pub struct App {
     config: Config,
     environment: Environment,
+    clock: Arc<dyn Clock>,
     rotor: Arc<Mutex<Rotor<Pool>>>,
     transport: Arc<Transport>,
     api: Api,
@@ -65,6 +81,30 @@ impl App {
         environment: &Environment,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, OpenError> {
+        #[cfg(feature = "journal")]
+        return Self::open_patiently(file, environment, clock, PaymentsSettings::default());
+        #[cfg(not(feature = "journal"))]
+        return Self::opened(file, environment, clock);
+    }
+
+    /// The same, with payments of another patience than usual.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    #[cfg(feature = "journal")]
+    pub fn open_patiently(
+        file: &Path,
+        environment: &Environment,
+        clock: Arc<dyn Clock>,
+        settings: PaymentsSettings,
+    ) -> Result<Self, OpenError> {
+        let mut app = Self::opened(file, environment, clock)?;
+        app.payments = app.payments.with(settings);
+        Ok(app)
+    }
+
+    fn opened(file: &Path, environment: &Environment, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let config = config::load(file, environment)?;
         let folders = config::scan(&config, environment)?;
         let (transport, rotor) = Transport::open(&config, &folders, Arc::clone(&clock))?;
@@ -72,9 +112,15 @@ impl App {
         let api = Api::new(Arc::clone(&transport), api_settings(&config));
         Ok(Self {
             #[cfg(feature = "journal")]
-            payments: Payments::new(api.clone(), clock),
+            payments: Payments::new(
+                api.clone(),
+                Arc::clone(&clock),
+                journal(&config, Arc::clone(&clock)),
+                PaymentsSettings::default(),
+            ),
             config,
             environment: environment.clone(),
+            clock,
             rotor: Arc::new(Mutex::new(rotor)),
             transport,
             api,
@@ -88,16 +134,70 @@ impl App {
     /// A new certificate is used once Kaspi has answered a harmless call over it for each of its BINs;
     /// until then, and if it is refused, the earlier one goes on (`docs/rotation.md`).
     pub async fn start_rotation(&self) -> Rotation {
+        let rotation = self.begin_rotation();
+        rotation.started().await;
+        rotation
+    }
+
+    fn begin_rotation(&self) -> Rotation {
         let (config, environment) = (self.config.clone(), self.environment.clone());
         let canary: Arc<dyn Canary<Pool>> = Arc::new(TradePointsCanary(self.api.clone()));
-        let rotation = Rotation::start(
+        Rotation::start(
             Arc::clone(&self.rotor),
             self.config.certs_dir.clone(),
             Arc::new(move || config::scan(&config, &environment)),
             canary,
-        );
-        rotation.started().await;
-        rotation
+        )
+    }
+
+    /// Tells other processes of this machine what this one serves, as long as the handle is held: through
+    /// a unix socket in the configuration's `state_dir`, to processes of this user and of root alone.
+    /// `kaspi merchants` and `kaspi cert install` ask there. [`live::ask_for_state`] does too.
+    ///
+    /// `listen` are addresses on which the program takes calls; they are only told.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new()?.block_on(async {
+    /// # use kaspi_direct::app::{App, live};
+    /// # use kaspi_direct::config::Environment;
+    /// # let folder = tempfile::tempdir()?;
+    /// # std::fs::create_dir(folder.path().join("certs"))?;
+    /// # let file = folder.path().join("kaspi.toml");
+    /// # std::fs::write(&file, "[kaspi]\nbase_url = 'https://qrapi-cert-ip.kaspi.kz/r3'\n")?;
+    /// use std::sync::Arc;
+    ///
+    /// let app = App::open(&file, &Environment::of_process())?;
+    /// let rotation = Arc::new(app.start_rotation().await);
+    /// let _open = app.serve_live_state(&rotation, &[])?;
+    ///
+    /// let state = live::ask_for_state(&app.config().state_dir).await?;
+    /// assert_eq!(state.map(|state| state.process_id), Some(std::process::id()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Another process serves with the same state folder, or the folder cannot be used.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub fn serve_live_state(
+        &self,
+        rotation: &Arc<Rotation>,
+        listen: &[SocketAddr],
+    ) -> Result<LiveServer, LiveError> {
+        let window = Window {
+            transport: Arc::clone(&self.transport),
+            rotation: Arc::clone(rotation),
+            config_file: self.config.file.clone(),
+            certs_dir: self.config.certs_dir.clone(),
+            listen: listen.to_vec(),
+            started_at: self.clock.now(),
+        };
+        LiveServer::start(&self.config.state_dir, window)
     }
 
     /// The configuration that was read.
@@ -118,12 +218,48 @@ impl App {
         &self.api
     }
 
+    /// Opens the journal now, rather than at the first call that moves money: makes it where it is missing,
+    /// and settles what processes that have ended left behind.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be used. Everything that moves no money goes on without.
+    #[cfg(feature = "journal")]
+    pub async fn open_journal(&self) -> Result<(), PaymentsError> {
+        self.payments.open_journal().await
+    }
+
+    /// Looks after the payments of the journal from now on, as long as the handle is held: settles what
+    /// dead processes left, asks about unknown outcomes, watches QR and link payments to their end. For
+    /// programs that run on.
+    #[cfg(feature = "journal")]
+    #[must_use]
+    pub fn keep_payments(&self) -> Keeper {
+        self.payments.keep()
+    }
+
     /// Payments as operations.
     #[cfg(feature = "journal")]
     #[must_use]
     pub fn payments(&self) -> &Payments {
         &self.payments
     }
+}
+
+/// The journal of a configuration. Touches nothing.
+#[cfg(feature = "journal")]
+fn journal(config: &Config, clock: Arc<dyn Clock>) -> Journal {
+    /// How long to wait for another program's lock, and for a connection.
+    const PATIENCE: Duration = Duration::from_secs(5);
+    Journal::new(JournalOptions {
+        store: match &config.journal.url {
+            JournalUrl::Sqlite(file) => Store::Sqlite(file.clone()),
+            JournalUrl::Postgres(url) => Store::Postgres(url.clone()),
+        },
+        state_dir: config.state_dir.clone(),
+        clock,
+        patience: PATIENCE,
+    })
 }
 
 fn api_settings(config: &Config) -> ApiSettings {

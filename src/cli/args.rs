@@ -1,6 +1,7 @@
 //! The command line, as clap reads it.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
@@ -8,8 +9,10 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::cert::args::Cert;
+use super::journal::args::JournalCommand;
 use super::token::args::Token;
 use crate::base::{Amount, Bin, DeviceId, ExternalId, PaymentId, TradePointId};
+use crate::payments::{Caller, KeyError, Origin, RequestKey};
 
 /// Exit codes, as every command's help shows them.
 const EXIT_CODES: &str = "\
@@ -161,6 +164,14 @@ pub(super) enum Command {
     /// Certificates and keys
     #[command(subcommand)]
     Cert(Cert),
+    /// The gateway: HTTP contracts for a backend, and every identity ready behind them
+    #[command(
+        after_help = "Example: kaspi serve --listen 127.0.0.1:8014\n\nTakes up changed certificates, merchants and tokens while it runs, and tells other commands what it serves through a\nsocket in `state_dir`. SIGHUP reads the folders again. SIGTERM and SIGINT end it: calls under way come to their end\nfirst, a second signal does not wait for them. One line says that it is ready."
+    )]
+    Serve(Serve),
+    /// What happened to the money, and settling what is unknown
+    #[command(subcommand)]
+    Journal(JournalCommand),
     /// A simulated Kaspi with a certificate authority of its own, for tests
     #[cfg(feature = "sandbox")]
     #[command(subcommand)]
@@ -184,6 +195,18 @@ pub(super) enum Command {
         #[arg(value_enum)]
         shell: Shell,
     },
+}
+
+/// How `kaspi serve` is started.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Serve {
+    /// Where callers connect; port 0 takes a free one [default: `gateway.listen` of the configuration]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(super) listen: Option<SocketAddr>,
+    /// In front of a simulated Kaspi in a temporary folder, for trying the contracts out
+    #[cfg(feature = "sandbox")]
+    #[arg(long, conflicts_with = "config")]
+    pub(super) sandbox: bool,
 }
 
 /// What the bank's emulated customer can do.
@@ -230,6 +253,8 @@ pub(super) enum Payment {
         /// The trade point, where the merchant has several [default: the one marked `default`]
         #[arg(long, value_name = "ID")]
         trade_point: Option<TradePointId>,
+        #[command(flatten)]
+        key: Key,
     },
     /// How a payment stands
     #[command(after_help = "Example: kaspi payment status 12800000774")]
@@ -256,9 +281,11 @@ pub(super) enum Payment {
         /// Kaspi's number of the payment
         #[arg(value_name = "ID")]
         payment: PaymentId,
-        /// The trade point that made it, where the merchant has several [default: the one marked `default`]
+        /// The trade point that made it, where the merchant has several [default: the journal's, else the one marked `default`]
         #[arg(long, value_name = "ID")]
         trade_point: Option<TradePointId>,
+        #[command(flatten)]
+        key: Key,
     },
     /// What was paid and what is left to refund
     #[command(after_help = "Example: kaspi payment details 12800000774 --bin 891027350515")]
@@ -282,6 +309,8 @@ pub(super) enum Payment {
         /// The trade point that made it, where the merchant has several [default: the one marked `default`]
         #[arg(long, value_name = "ID")]
         trade_point: Option<TradePointId>,
+        #[command(flatten)]
+        key: Key,
     },
 }
 
@@ -300,6 +329,30 @@ pub(super) struct Purchase {
     /// Watch it until it is paid, has failed, or has run out of time; exit code 1 if it was not paid
     #[arg(long)]
     pub(super) watch: bool,
+    #[command(flatten)]
+    pub(super) key: Key,
+}
+
+/// What makes a second run of a command the same operation.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Key {
+    /// Your own name for this operation: the same again gives the first outcome again, and sends nothing
+    #[arg(long, value_name = "KEY")]
+    pub(super) idempotency_key: Option<String>,
+}
+
+impl Key {
+    /// On behalf of whoever runs the command.
+    pub(super) fn origin(&self) -> Result<Origin, KeyError> {
+        let key = match &self.idempotency_key {
+            Some(text) => RequestKey::Given(text.parse()?),
+            None => RequestKey::None,
+        };
+        Ok(Origin {
+            caller: Caller::cli(),
+            key,
+        })
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -408,10 +461,10 @@ pub(super) enum Sandbox {
         dir: PathBuf,
         /// Address and port of the simulated Kaspi; port 0 picks a free one
         #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
-        listen: std::net::SocketAddr,
+        listen: SocketAddr,
         /// Address and port of the control interface; loopback only
         #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
-        control: std::net::SocketAddr,
+        control: SocketAddr,
         /// Refuse handshakes without a client certificate, rather than answering -10000
         #[arg(long)]
         strict: bool,

@@ -36,7 +36,21 @@ impl Exit {
         match (error.kind(), error.fault()) {
             // the right question for a BIN that the configuration does not serve
             ("unknown_bin" | "mistyped_bin" | "no_trade_point", _) => Self::Configuration,
-            ("borrowed_identity" | "install_in_progress" | "nothing_to_roll_back", _) => Self::SaidNo,
+            // rules of ours, or what the journal knows, said no
+            (
+                "bad_bin" | "payment_unknown" | "insufficient_funds" | "not_paid" | "refund_unsettled"
+                | "refund_echo" | "refund_busy" | "key_conflict" | "in_flight" | "not_made" | "overtaken"
+                | "not_unknown" | "no_such_operation",
+                _,
+            ) => Self::SaidNo,
+            (
+                "borrowed_identity"
+                | "gateway_no_answer"
+                | "install_in_progress"
+                | "not_published"
+                | "nothing_to_roll_back",
+                _,
+            ) => Self::SaidNo,
             // TLS failed, whoever has to act on it
             (
                 "certificate_refused"

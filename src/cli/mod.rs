@@ -7,6 +7,8 @@ mod context;
 mod demo;
 mod exit;
 mod failure;
+mod gateway;
+mod journal;
 mod man;
 mod merchants;
 mod payment;
@@ -15,7 +17,11 @@ mod qr_code;
 mod report;
 #[cfg(feature = "sandbox")]
 mod sandbox;
+mod serve;
+#[cfg(feature = "sandbox")]
+mod serve_sandbox;
 mod setup;
+mod systemd;
 mod token;
 mod watch;
 
@@ -41,7 +47,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => return misused(&error, Format::wanted_by(&arguments)),
     };
     let report = Report::new(&cli.global);
-    report.start_log();
+    // a program that runs for long has a log of its own
+    if !matches!(cli.command, Command::Serve(_)) {
+        report.start_log();
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -65,8 +74,10 @@ async fn dispatch(cli: Cli, report: &Report) -> Result<(), Failure> {
         Command::Emulate { step, payment } => setup::emulate(step, payment, &context).await,
         Command::Tradepoints => setup::trade_points(&context).await,
         Command::Device(command) => setup::device(command, &context).await,
-        Command::Merchants(command) => merchants::run(&command, &context),
+        Command::Merchants(command) => merchants::run(&command, &context).await,
         Command::Cert(command) => cert::run(command, &context).await,
+        Command::Serve(options) => serve::run(options, &context).await,
+        Command::Journal(command) => journal::run(command, &context).await,
         #[cfg(feature = "sandbox")]
         Command::Demo(options) => demo::run(options, report).await,
         #[cfg(feature = "sandbox")]

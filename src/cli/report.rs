@@ -16,7 +16,7 @@ use super::args::{Color, Global, Output};
 use super::exit::Exit;
 use super::failure::Failure;
 use crate::base::chain_text;
-use crate::config::Environment;
+use crate::config::{Environment, LogFormat};
 
 /// How results are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +81,24 @@ impl Report {
             .try_init();
     }
 
+    /// The log of a program that runs for long: a line for each call, and the time.
+    pub(super) fn start_service_log(&self, format: LogFormat) {
+        let level = match (self.quiet, self.verbose) {
+            (true, _) => LevelFilter::WARN,
+            (false, 0) => LevelFilter::INFO,
+            (false, _) => LevelFilter::DEBUG,
+        };
+        let log = tracing_subscriber::fmt()
+            .with_writer(std::io::stderr)
+            .with_max_level(level)
+            .with_target(false);
+        let _ = if self.format == Format::Json || format == LogFormat::Json {
+            log.json().flatten_event(true).try_init()
+        } else {
+            log.with_ansi(self.colors(&std::io::stderr())).try_init()
+        };
+    }
+
     /// The result of a command.
     pub(super) fn result(&self, text: impl FnOnce(&Paint) -> String, json: &impl Serialize) {
         match self.format {
@@ -118,6 +136,11 @@ impl Report {
     )]
     pub(super) fn json_line(&self, json: &impl Serialize) {
         print_json(json);
+    }
+
+    /// Whether a program reads the results.
+    pub(super) fn is_json(&self) -> bool {
+        self.format == Format::Json
     }
 
     /// Bytes as they are.

@@ -18,6 +18,8 @@ pub struct Config {
     pub default_bin: Option<Bin>,
     /// The folder of the merchants' folders, absolute.
     pub certs_dir: PathBuf,
+    /// The folder for what a running program leaves for other processes, absolute. Need not exist yet.
+    pub state_dir: PathBuf,
     /// `[kaspi]`.
     pub kaspi: KaspiSettings,
     /// `[gateway]`.

@@ -14,6 +14,7 @@ section! {
     RawFile {
         default_bin: String,
         certs_dir: String,
+        state_dir: String,
         kaspi: RawKaspi,
         gateway: RawGateway,
         wrapper: RawWrapper,
@@ -45,7 +46,17 @@ section! {
     /// `[gateway]`.
     RawGateway {
         listen: String,
+        unix_socket: String,
+        tls_certificate: String,
+        tls_key: String,
+        client_ca: String,
         echo_window: String,
+        token_rate: i64,
+        bin_rate: i64,
+        token_concurrency: i64,
+        bin_concurrency: i64,
+        max_connections: i64,
+        log: String,
         token: Vec<Located<RawToken>>,
     }
 }

@@ -52,12 +52,19 @@ pub fn load(file: &Path, environment: &Environment) -> Result<Config, ConfigErro
         Some(given) => path(&file, given)?,
         None => beside(&file, "certs"),
     };
+    let state_dir = match &raw.state_dir {
+        Some(given) => path(&file, given)?,
+        None => beside(&file, "state"),
+    };
     let kaspi = kaspi(
         &file,
         raw.kaspi.map(|section| section.value).unwrap_or_default(),
         &mut warnings,
     )?;
-    let gateway = gateway::settings(raw.gateway.map(|section| section.value).unwrap_or_default())?;
+    let gateway = gateway::settings(
+        &file,
+        raw.gateway.map(|section| section.value).unwrap_or_default(),
+    )?;
     let wrapper = raw
         .wrapper
         .map(|section| gateway::wrapper(&file, &section, &mut warnings))
@@ -73,6 +80,7 @@ pub fn load(file: &Path, environment: &Environment) -> Result<Config, ConfigErro
         file,
         default_bin,
         certs_dir,
+        state_dir,
         kaspi,
         gateway,
         wrapper,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use kaspi_direct::app::App;
 use kaspi_direct::base::{Amount, Bin, Delivery, Explain, PhoneNumber};
 use kaspi_direct::config::Environment;
-use kaspi_direct::payments::{CreatedPayment, Error, NewPayment};
+use kaspi_direct::payments::{CreatedPayment, Error, NewPayment, Origin};
 use kaspi_direct::sandbox::pki::{Authority, Issued, KeyKind};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tempfile::TempDir;
@@ -164,6 +164,7 @@ pub fn invoice(bin_text: &str) -> NewPayment {
         phone: "+7 700 000 00 01".parse::<PhoneNumber>().unwrap(),
         amount: "1500.50".parse::<Amount>().unwrap(),
         message: "Order 17".to_owned(),
+        origin: Origin::default(),
     }
 }
 

@@ -11,10 +11,12 @@ use kaspi_direct::sandbox::{CustomerStep, Options, Sandbox, SandboxError, layout
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use super::cli_kit::run_in;
-use super::cli_sandbox::Running;
+use super::cli_kit::{Running, run_in};
 use super::kit::in_time;
 use super::sandbox_caller::{Connection, FLOWER_POINT, FLOWER_TOKEN, FLOWERS, Scene, scene_with};
+
+/// A sandbox over the folder `bank`.
+const RUN: &[&str] = &["sandbox", "run", "--dir", "bank"];
 
 async fn remembering(file: &Path, authority: Option<&Authority>) -> Scene {
     scene_with(|options| {
@@ -166,7 +168,7 @@ async fn killed_under_load_it_forgets_nothing_that_it_told() {
 
     let mut before: BTreeMap<i64, Value> = BTreeMap::new();
     for round in 0..2 {
-        let mut running = Running::start(here, "bank", &["--state", "bank.state"]);
+        let running = Running::start(&[RUN, &["--state", "bank.state"]].concat(), here);
         let (kaspi, plain) = (
             address(&running.ready, "listen"),
             address(&running.ready, "control"),
@@ -192,7 +194,7 @@ async fn killed_under_load_it_forgets_nothing_that_it_told() {
             in_time(caller).await.unwrap();
         }
 
-        let again = Running::start(here, "bank", &["--state", "bank.state"]);
+        let again = Running::start(&[RUN, &["--state", "bank.state"]].concat(), here);
         let rows = control(address(&again.ready, "control"), "GET", "/payments")
             .await
             .unwrap();
@@ -317,7 +319,7 @@ async fn files_of_others_are_refused_and_left_alone() {
     assert_eq!(ran.code, 0, "{ran:?}");
     let other = here.join("other.state");
     remembering(&other, None).await.sandbox.shutdown().await;
-    let running = Running::start(here, "bank", &["--state", "own.state"]);
+    let running = Running::start(&[RUN, &["--state", "own.state"]].concat(), here);
     assert_eq!(running.stop(), Some(0));
     let mut damaged = std::fs::read(here.join("own.state")).unwrap();
     damaged[100] ^= 1;
@@ -369,7 +371,7 @@ async fn what_cannot_be_written_is_not_told() {
         .args(["sandbox", "run", "--dir", "bank", "--state", "bank.state"])
         .current_dir(here)
         .stdin(std::process::Stdio::null());
-    let running = Running::wait_for(limited);
+    let running = Running::of(limited);
     let mut bank = Connection::open(address(&running.ready, "listen"), Arc::new(shop.tls()))
         .await
         .unwrap();
@@ -395,7 +397,7 @@ async fn what_cannot_be_written_is_not_told() {
         .unwrap();
     assert_eq!(code, Some(3));
 
-    let again = Running::start(here, "bank", &["--state", "bank.state"]);
+    let again = Running::start(&[RUN, &["--state", "bank.state"]].concat(), here);
     let rows = control(address(&again.ready, "control"), "GET", "/payments")
         .await
         .unwrap();

@@ -1,0 +1,145 @@
+//! A working set that serves for long: it looks after its files and tells how it stands.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::App;
+use super::live::{LiveError, LiveServer};
+use crate::base::{Explain, Fault};
+#[cfg(feature = "journal")]
+use crate::payments::{JournalError, Keeper, Serving};
+use crate::registry::Rotation;
+
+/// What a program that runs for long needs beside its [`App`]: rotation, SIGHUP, the state socket.
+///
+/// Services that take calls stand beside it: they are given [`app`](Self::app) and end before
+/// [`stop`](Self::stop).
+#[derive(Debug)]
+pub struct Service {
+    app: Arc<App>,
+    rotation: Arc<Rotation>,
+    live: LiveServer,
+    #[cfg(feature = "journal")]
+    serving: Option<Serving>,
+    #[cfg(feature = "journal")]
+    keeper: Keeper,
+}
+
+/// Why a program cannot serve.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The live state cannot be offered; another process may be doing so.
+    #[error(transparent)]
+    Live(#[from] LiveError),
+    /// Another process serves with the same journal.
+    #[cfg(feature = "journal")]
+    #[error(transparent)]
+    Journal(JournalError),
+    /// The system refuses a handler of a signal.
+    #[error("signals cannot be listened to: {0}")]
+    Signals(#[source] std::io::Error),
+}
+
+impl Service {
+    /// Starts to look after the merchants' folders and to offer the live state in the configuration's
+    /// `state_dir`. From then on SIGHUP reads the folders again. `listen` are addresses on which the
+    /// program takes calls, bound already; they are told whoever asks for the state.
+    ///
+    /// # Errors
+    ///
+    /// Another process serves with the same state folder, or the folder cannot be used.
+    pub async fn start(app: App, listen: &[SocketAddr]) -> Result<Self, ServeError> {
+        let app = Arc::new(app);
+        let rotation = Arc::new(app.begin_rotation());
+        rotation.rescan_on_hangup().map_err(ServeError::Signals)?;
+        // before the first rescan, so that of two programs the second does nothing at all
+        let live = app.serve_live_state(&rotation, listen)?;
+        #[cfg(feature = "journal")]
+        let serving = open_books(&app).await?;
+        rotation.started().await;
+        Ok(Self {
+            #[cfg(feature = "journal")]
+            keeper: app.keep_payments(),
+            #[cfg(feature = "journal")]
+            serving,
+            app,
+            rotation,
+            live,
+        })
+    }
+
+    /// The working set.
+    #[must_use]
+    pub fn app(&self) -> &Arc<App> {
+        &self.app
+    }
+
+    /// The looking after its folders.
+    #[must_use]
+    pub fn rotation(&self) -> &Arc<Rotation> {
+        &self.rotation
+    }
+
+    /// Where the live state is told.
+    #[must_use]
+    pub fn state_socket(&self) -> &Path {
+        self.live.socket()
+    }
+
+    /// Leaves the payments and the merchants' folders alone, closes the journal and the state socket, and
+    /// frees the state folder.
+    pub async fn stop(self) {
+        #[cfg(feature = "journal")]
+        {
+            self.keeper.stop().await;
+            drop(self.serving);
+            self.app.payments().journal().close().await;
+        }
+        drop(self.live);
+        drop(self.rotation);
+    }
+}
+
+/// Opens the journal, and takes the right to serve with it. A journal that cannot be used refuses money
+/// calls, and is opened again once it can be: everything else goes on meanwhile.
+#[cfg(feature = "journal")]
+async fn open_books(app: &App) -> Result<Option<Serving>, ServeError> {
+    if let Err(error) = app.open_journal().await {
+        let hint = error.hint();
+        tracing::error!(%error, hint, "money calls are refused until the journal can be used");
+    }
+    match app.payments().journal().claim_serving().await {
+        Ok(serving) => Ok(Some(serving)),
+        Err(error) if error.kind() == "journal_served" => Err(ServeError::Journal(error)),
+        Err(error) => {
+            tracing::debug!(%error, "the right to serve could not be asked for");
+            Ok(None)
+        }
+    }
+}
+
+impl Explain for ServeError {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Live(error) => error.kind(),
+            #[cfg(feature = "journal")]
+            Self::Journal(error) => error.kind(),
+            Self::Signals(_) => "io",
+        }
+    }
+
+    fn fault(&self) -> Fault {
+        Fault::Operator
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Live(error) => error.hint(),
+            #[cfg(feature = "journal")]
+            Self::Journal(error) => error.hint(),
+            Self::Signals(_) => None,
+        }
+    }
+}
