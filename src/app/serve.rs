@@ -54,7 +54,7 @@ impl Service {
         let app = Arc::new(app);
         let rotation = Arc::new(app.begin_rotation());
         rotation.rescan_on_hangup().map_err(ServeError::Signals)?;
-        // before the first rescan, so that of two programs the second does nothing at all
+        // before anything is waited for, so that of two programs the second ends at once
         let live = app.serve_live_state(&rotation, listen)?;
         #[cfg(feature = "journal")]
         let serving = open_books(&app).await?;

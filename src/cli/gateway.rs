@@ -1,12 +1,19 @@
 //! The running gateway of a configuration, if there is one that can be asked.
 
 use std::path::Path;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
 
 use super::failure::Failure;
 use super::report::Report;
 use crate::app::live::{self, LiveError, LiveState};
 use crate::base::{Explain, Fault};
 use crate::config::Config;
+
+/// How long a gateway may take to end after it has broken an answer off.
+const ENDING: Duration = Duration::from_secs(5);
+const BETWEEN: Duration = Duration::from_millis(50);
 
 /// What the gateway of this configuration serves. One that cannot be asked is a warning: the files can.
 pub(super) async fn seen(config: &Config, report: &Report) -> Option<LiveState> {
@@ -34,9 +41,25 @@ pub(super) async fn to_be_told(config: &Config) -> Result<Option<LiveState>, Fai
 
 /// The state again after its gateway has read the folders; nothing where it has ended meanwhile.
 pub(super) async fn rescanned(config: &Config) -> Result<Option<LiveState>, Failure> {
-    match live::ask_for_rescan(&config.state_dir).await.map_err(Unasked)? {
+    let answer = match live::ask_for_rescan(&config.state_dir).await {
+        // one that ends, or is restarted, breaks its answers off
+        Err(LiveError::NoAnswer { .. }) => asked_again(config).await,
+        answer => answer,
+    };
+    match answer.map_err(Unasked)? {
         Some(state) => Ok(Some(whose(state, config)?)),
         None => Ok(None),
+    }
+}
+
+/// The state, or that nobody is there any more: a process that ends closes its connections before its door.
+async fn asked_again(config: &Config) -> Result<Option<LiveState>, LiveError> {
+    let deadline = Instant::now() + ENDING;
+    loop {
+        match live::ask_for_state(&config.state_dir).await {
+            Err(LiveError::NoAnswer { .. }) if Instant::now() < deadline => sleep(BETWEEN).await,
+            answer => return answer,
+        }
     }
 }
 

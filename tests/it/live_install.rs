@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use kaspi_direct::app::live::ask_for_rescan;
 use kaspi_direct::sandbox::pki::{Authority, KeyKind};
@@ -12,6 +13,7 @@ use serde_json::json;
 use super::cert_kit::{Bank, OWNER, describe, refused, strip, tree};
 use super::kit::GIFTS;
 use super::live_state::row;
+use super::rotation_kit::until;
 
 const ROLLBACK: &[&str] = &["cert", "rollback", "--bin", OWNER, "-o", "json"];
 
@@ -176,6 +178,29 @@ async fn where_the_bank_does_not_answer_the_set_waits() {
     let state = ask_for_rescan(&bank.state_dir()).await.unwrap().unwrap();
     assert_eq!(row(&state, OWNER).certificate_sha256(), Some(new.sha256.as_str()));
     assert_eq!(served.stop(), Some(0));
+}
+
+/// What lies there is whole, and the next start takes it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_ends_meanwhile_ends_the_waiting() {
+    let bank = Bank::open().await;
+    for end in ["TERM", "KILL"] {
+        let served = bank.serve();
+        let new = bank.delivers(end, &[OWNER]);
+        let link = bank.folder_of(OWNER).join("current");
+        let before = fs::read_link(&link).ok();
+        let slow = Fault::new(FaultKind::Delay).delayed(Duration::from_secs(10));
+        bank.scene.sandbox.arm(slow).await;
+        let (ran, ()) = tokio::join!(bank.install(OWNER, &new, &["--no-canary"]), async {
+            until(|| fs::read_link(&link).ok() != before).await;
+            served.signal(end);
+        });
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert_eq!(ran.json()["gateway"], json!(null));
+        assert!(ran.err.contains("the gateway has ended meanwhile"), "{ran:?}");
+        drop(served);
+        assert_eq!(bank.in_use(OWNER).await, new.sha256);
+    }
 }
 
 /// A gateway that hangs changes nothing, and can be passed by.

@@ -170,7 +170,7 @@ impl MerchantReport {
                 })
                 .collect(),
             files: FilesReport::of(&status.attempts),
-            problem: status.problem.as_deref().map(|error| ProblemReport::of(error)),
+            problem: status.problem.as_deref().map(ProblemReport::of),
             warnings: status.warnings.clone(),
         }
     }

@@ -40,7 +40,7 @@ pub(super) enum CertError {
     CanaryUnanswered { bin: Bin, source: api::Error },
     /// The gateway goes on with what it served before.
     #[error("{}", words(refusal))]
-    NotPublished { refusal: Refusal, left: Left },
+    NotPublished { refusal: Box<Refusal>, left: Left },
     #[error("`{}` exists", path.display())]
     Exists { path: PathBuf },
     #[error("a password is needed, and there is no terminal to ask at")]

@@ -81,7 +81,7 @@ pub(super) async fn wait(
         };
         let refusal = Refusal::of(behind, wanted, &state);
         if refusal.problem.is_some() || Instant::now() >= deadline {
-            return Err(NotPublished::Refused(refusal));
+            return Err(NotPublished::Refused(Box::new(refusal)));
         }
         sleep(BETWEEN).await;
     }
@@ -90,7 +90,7 @@ pub(super) async fn wait(
 /// Why the gateway does not serve what lies there.
 pub(super) enum NotPublished {
     /// It says so itself.
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     /// It cannot be asked any more.
     Unclear(Failure),
 }
