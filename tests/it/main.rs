@@ -66,3 +66,4 @@ mod server;
 mod tls_refusals;
 mod watching;
 mod wrapper;
+mod wrapper_route;
