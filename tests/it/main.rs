@@ -34,6 +34,8 @@ mod contract;
 mod disclaimed;
 #[cfg(feature = "gateway")]
 mod docs_page;
+mod gateway_contracts;
+mod gateway_kit;
 mod identity_forms;
 mod identity_inspect;
 mod identity_kit;
