@@ -18,6 +18,8 @@
     unnameable_types
 )]
 
+#[cfg(all(feature = "gateway", feature = "sandbox"))]
+mod backend_service;
 mod cert_check;
 mod cert_convert;
 mod cert_install;
