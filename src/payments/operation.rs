@@ -212,9 +212,7 @@ impl Payments {
     /// itself, may tell whether it was made; what it does not tell stays unknown.
     async fn settled_at_once(&self, id: OperationId) -> Option<Done> {
         let due = self.journal.check_now(id).await.ok()??;
-        if due.operation.rest_before.is_none() {
-            return None;
-        }
+        due.operation.rest_before?;
         let record = self.check_due(due).await.ok()?.operation;
         let done = (record.state == OperationState::Accepted).then(|| replay(record))?;
         Some(Done {

@@ -29,7 +29,11 @@ fn callers_that_ask_again_and_again_get_one_invoice_and_one_refund() {
         .unwrap();
     let told = String::from_utf8_lossy(&output.stdout);
     let complained = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{told}\n{complained}\n{}", serving.said());
+    assert!(
+        output.status.success(),
+        "{told}\n{complained}\n{}",
+        serving.said()
+    );
     assert_eq!(told.lines().last(), Some("ok"));
     let scenarios = told.matches("\"scenario\"").count();
     assert!(scenarios >= 40, "{scenarios} scenarios: {told}");
