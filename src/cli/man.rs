@@ -42,11 +42,11 @@ pub(super) fn run(dir: Option<&Path>, report: &Report) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Takes a page, by its name.
+type Put<'a> = dyn FnMut(String, &[u8]) -> Result<(), Failure> + 'a;
+
 /// The page of a command, after those of the commands below it.
-fn write(
-    command: clap::Command,
-    put: &mut dyn FnMut(String, &[u8]) -> Result<(), Failure>,
-) -> Result<(), Failure> {
+fn write(command: clap::Command, put: &mut Put<'_>) -> Result<(), Failure> {
     for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
         write(below.clone(), put)?;
     }

@@ -6,6 +6,7 @@
 //! [`Explain::delivery`](crate::base::Explain::delivery).
 
 mod books;
+mod carriage;
 mod carrier;
 mod comment;
 mod digest;
@@ -36,6 +37,7 @@ pub use crate::api::{MoneyPermit, StatusWord};
 use crate::base::{Bin, Clock, PaymentId, PhoneNumber, TradePointId};
 
 pub use books::{Import, ImportedPayment};
+use carriage::Carriage;
 pub use carrier::{
     Carried, CarriedInvoice, CarriedLink, CarriedRefund, Carrier, CarrierError, HOP_HEADER, LinkCarried,
 };
@@ -68,6 +70,7 @@ pub struct Payments {
     invoices: Arc<InvoiceGate>,
     journal: Journal,
     settings: PaymentsSettings,
+    carriage: Option<Carriage>,
 }
 
 /// How a payment stands, and how old that knowledge is.
@@ -93,6 +96,7 @@ impl Payments {
             invoices: Arc::default(),
             journal,
             settings,
+            carriage: None,
         }
     }
 
@@ -203,7 +207,7 @@ impl Payments {
     }
 
     async fn ask(&self, session: &Session, payment: PaymentId) -> Result<KnownStatus, Error> {
-        let status = session.payment_status(payment).await.map_err(Error::reading)?;
+        let status = self.status_of(session, payment).await?;
         self.note(payment, &status).await;
         Ok(KnownStatus {
             bin: session.bin(),

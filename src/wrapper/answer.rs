@@ -80,7 +80,7 @@ pub(super) fn read(
         Some(_) => Map::new(),
         None => {
             let mut bare = answer.clone();
-            bare.retain(|key, value| !(key == "status" && !value.is_string()));
+            bare.retain(|key, value| key != "status" || value.is_string());
             bare
         }
     };

@@ -2,7 +2,7 @@
 //!
 //! Its contract is GET with everything in the query, also for calls that move money, the access token
 //! too. So no address of it is ever shown, redirects are not followed, and each call is sent once. Its
-//! answers have several shapes for the same thing; [`answer`] takes them all.
+//! answers have several shapes for the same thing; the file `answer.rs` takes them all.
 
 mod answer;
 mod error;

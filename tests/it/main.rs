@@ -18,6 +18,8 @@
     unnameable_types
 )]
 
+#[cfg(all(feature = "gateway", feature = "sandbox"))]
+mod backend_service;
 mod cert_check;
 mod cert_convert;
 mod cert_install;
@@ -75,3 +77,4 @@ mod server;
 mod tls_refusals;
 mod watching;
 mod wrapper;
+mod wrapper_route;
