@@ -46,6 +46,6 @@ pub use repeat::{Attempt, Next, next};
 pub(crate) use session::headers;
 pub use session::{Api, Session};
 pub use settings::{ApiSettings, StatusVersion};
-pub use status::{PaymentState, PaymentStatus, StatusWord};
+pub use status::{NotAState, PaymentState, PaymentStatus, StatusWord};
 pub(crate) use trade_points::PING_PATH;
 pub use trade_points::TradePointInfo;

@@ -45,7 +45,12 @@ impl<'a> Context<'a> {
     pub(super) fn open(&self) -> Result<App, Failure> {
         let environment = Environment::of_process();
         let file = config::find(self.global.config.as_deref(), &environment)?;
-        let app = App::open(&file, &environment)?;
+        self.open_file(&file, &environment)
+    }
+
+    /// The same for one configuration.
+    pub(super) fn open_file(&self, file: &Path, environment: &Environment) -> Result<App, Failure> {
+        let app = App::open(file, environment)?;
         for warning in &app.config().warnings {
             self.report.warning(warning);
         }

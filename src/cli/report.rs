@@ -16,7 +16,7 @@ use super::args::{Color, Global, Output};
 use super::exit::Exit;
 use super::failure::Failure;
 use crate::base::chain_text;
-use crate::config::Environment;
+use crate::config::{Environment, LogFormat};
 
 /// How results are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,23 +64,38 @@ impl Report {
         }
     }
 
-    /// The log goes to standard error: warnings, and more with `-v`. What runs for long tells what it
-    /// does, and when.
-    pub(super) fn start_log(&self, runs_for_long: bool) {
+    /// The log goes to standard error: warnings, and more with `-v`.
+    pub(super) fn start_log(&self) {
         let level = match (self.quiet, self.verbose) {
             (true, _) => LevelFilter::ERROR,
-            (false, 0) if !runs_for_long => LevelFilter::WARN,
-            (false, 0 | 1) => LevelFilter::INFO,
+            (false, 0) => LevelFilter::WARN,
+            (false, 1) => LevelFilter::INFO,
+            (false, _) => LevelFilter::DEBUG,
+        };
+        let _ = tracing_subscriber::fmt()
+            .with_writer(std::io::stderr)
+            .with_ansi(self.colors(&std::io::stderr()))
+            .with_max_level(level)
+            .without_time()
+            .with_target(false)
+            .try_init();
+    }
+
+    /// The log of a program that runs for long: a line for each call, and the time.
+    pub(super) fn start_service_log(&self, format: LogFormat) {
+        let level = match (self.quiet, self.verbose) {
+            (true, _) => LevelFilter::WARN,
+            (false, 0) => LevelFilter::INFO,
             (false, _) => LevelFilter::DEBUG,
         };
         let log = tracing_subscriber::fmt()
             .with_writer(std::io::stderr)
-            .with_ansi(self.colors(&std::io::stderr()))
             .with_max_level(level)
             .with_target(false);
-        let _ = match runs_for_long {
-            true => log.try_init(),
-            false => log.without_time().try_init(),
+        let _ = if self.format == Format::Json || format == LogFormat::Json {
+            log.json().flatten_event(true).try_init()
+        } else {
+            log.with_ansi(self.colors(&std::io::stderr())).try_init()
         };
     }
 
