@@ -48,7 +48,7 @@ pub use journal::{
     Answer, BrokenLink, Cause, Cursor, Failure, Filter, HistoryStep, Journal, JournalError, JournalOptions,
     JournalState, KeyKind, OperationKind, OperationRecord, OperationRoute, OperationState, OwnerId, Page,
     PaymentFilter, PaymentKind, PaymentRecord, PaymentSource, PurchaseAnswer, Resolution, Serving, Store,
-    UnknownOperations, Verified, WatchPlan,
+    UnknownOperations, Verified, WatchPlan, this_person,
 };
 pub use judgement::Patience;
 pub use keeper::Keeper;

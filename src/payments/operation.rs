@@ -93,6 +93,7 @@ pub(super) struct Ready {
 #[derive(Debug)]
 pub(super) struct Done {
     pub(super) operation: OperationId,
+    pub(super) kind: OperationKind,
     pub(super) bin: Bin,
     pub(super) answer: Answer,
     pub(super) replayed: bool,
@@ -171,7 +172,7 @@ impl Payments {
             }
         }
         self.step(Step::BeforeSend, id);
-        let outcome = self.sent(id, &session, &work, &way).await;
+        let outcome = self.sent((id, record.kind), &session, &work, &way).await;
         self.step(Step::AfterAnswer, id);
         let told = match &outcome {
             Ok(answer) => Outcome::Accepted(answer.clone()),
@@ -192,6 +193,7 @@ impl Payments {
         match outcome {
             Ok(answer) => Ok(Done {
                 operation: id,
+                kind: record.kind,
                 bin: record.bin,
                 answer,
                 replayed: false,
@@ -224,12 +226,12 @@ impl Payments {
     /// The call, which has begun once this has been polled for the first time.
     async fn sent(
         &self,
-        id: OperationId,
+        (id, kind): (OperationId, OperationKind),
         session: &Session,
         work: &impl Work,
         way: &Way,
     ) -> Result<Answer, Error> {
-        let mut call = std::pin::pin!(over(way, id, session, work));
+        let mut call = std::pin::pin!(over(way, (id, kind), session, work));
         let first = std::future::poll_fn(|context| std::task::Poll::Ready(call.as_mut().poll(context))).await;
         self.step(Step::AfterSend, id);
         match first {
@@ -357,9 +359,14 @@ impl Payments {
     }
 }
 
-async fn over(way: &Way, id: OperationId, session: &Session, work: &impl Work) -> Result<Answer, Error> {
+async fn over(
+    way: &Way,
+    (id, kind): (OperationId, OperationKind),
+    session: &Session,
+    work: &impl Work,
+) -> Result<Answer, Error> {
     let permit = MoneyPermit::recorded(id);
-    let operation = Some(id);
+    let operation = Some((id, kind));
     match way {
         Way::Direct => work
             .send(session, permit)
@@ -389,6 +396,7 @@ fn replay(record: OperationRecord) -> Result<Done, Error> {
     match (record.state, answer_of(&record), record.failure.clone()) {
         (OperationState::Accepted, Some(answer), _) => Ok(Done {
             operation: record.id,
+            kind: record.kind,
             bin: record.bin,
             answer,
             replayed: true,
@@ -432,6 +440,7 @@ fn unknown_outcome(record: &OperationRecord) -> Error {
     let since = record.sent_at.unwrap_or(record.recorded_at);
     Error::UnknownOutcome {
         operation: record.id,
+        kind: record.kind,
         since: since.format(&Rfc3339).unwrap_or_default(),
         reason: reason(record),
     }

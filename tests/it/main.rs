@@ -84,6 +84,7 @@ mod sandbox_tools;
 mod secrecy;
 mod server;
 mod tls_refusals;
+mod warm;
 mod watching;
 mod wrapper;
 mod wrapper_route;
