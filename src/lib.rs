@@ -16,7 +16,7 @@
 //! # tokio::runtime::Runtime::new()?.block_on(async {
 //! use kaspi_direct::app::App;
 //! use kaspi_direct::config::Environment;
-//! use kaspi_direct::payments::NewPayment;
+//! use kaspi_direct::payments::{NewPayment, Origin};
 //! use kaspi_direct::sandbox::{Options, Sandbox, layout};
 //!
 //! // In place of the bank: test certificates in a folder, and a server that knows them.
@@ -36,6 +36,8 @@
 //!         phone: "+7 700 000 00 00".parse()?,
 //!         amount: "1500".parse()?,
 //!         message: "Order 17".to_owned(),
+//!         // asked twice, it is one invoice all the same
+//!         origin: Origin::keyed("order-17".parse()?),
 //!     })
 //!     .await?;
 //! assert_eq!(created.amount.to_string(), "1500.00");
@@ -77,7 +79,7 @@
 //! # tokio::runtime::Runtime::new()?.block_on(async {
 //! # use kaspi_direct::app::App;
 //! # use kaspi_direct::config::Environment;
-//! # use kaspi_direct::payments::NewPayment;
+//! # use kaspi_direct::payments::{NewPayment, Origin};
 //! # use kaspi_direct::sandbox::{Options, Sandbox, layout};
 //! # let folder = tempfile::tempdir()?;
 //! # layout::init(folder.path(), &layout::Init::default())?;
@@ -89,6 +91,7 @@
 //! #     phone: "+7 700 000 00 00".parse()?,
 //! #     amount: "1500".parse()?,
 //! #     message: "Order 17".to_owned(),
+//! #     origin: Origin::default(),
 //! # };
 //! use kaspi_direct::base::{Delivery, Explain};
 //! use kaspi_direct::sandbox::{Fault, FaultKind};
@@ -119,9 +122,15 @@
 //! # layout::init(folder.path(), &layout::Init::default())?;
 //! # let sandbox = Sandbox::start(Options::from_dir(folder.path())?).await?;
 //! # let app = App::open(&folder.path().join("kaspi.toml"), &Environment::of_process())?;
-//! use kaspi_direct::payments::{NewPurchase, Pace, WatchEnd, WatchEvent};
+//! use kaspi_direct::payments::{NewPurchase, Origin, Pace, WatchEnd, WatchEvent};
 //!
-//! let purchase = NewPurchase { bin: None, trade_point: None, amount: "990".parse()?, external_id: None };
+//! let purchase = NewPurchase {
+//!     bin: None,
+//!     trade_point: None,
+//!     amount: "990".parse()?,
+//!     external_id: None,
+//!     origin: Origin::default(),
+//! };
 //! let created = app.payments().create_qr(purchase).await?;
 //! println!("show this as a QR code: {}", created.qr.qr_token);
 //! # sandbox.customer(created.qr.payment_id.get(), CustomerStep::Pay)?;

@@ -43,7 +43,14 @@ impl Exit {
                 | "not_unknown" | "no_such_operation",
                 _,
             ) => Self::SaidNo,
-            ("borrowed_identity" | "install_in_progress" | "nothing_to_roll_back", _) => Self::SaidNo,
+            (
+                "borrowed_identity"
+                | "gateway_no_answer"
+                | "install_in_progress"
+                | "not_published"
+                | "nothing_to_roll_back",
+                _,
+            ) => Self::SaidNo,
             // TLS failed, whoever has to act on it
             (
                 "certificate_refused"

@@ -153,6 +153,8 @@ pub struct MerchantSpec {
 pub struct TradePointSpec {
     /// Number and token.
     pub point: TradePoint,
+    /// The file that the token was read from, where it stands in one of its own.
+    pub device_token_file: Option<PathBuf>,
     /// Whether calls that name no trade point go here. True for exactly one of a merchant's.
     pub default: bool,
 }

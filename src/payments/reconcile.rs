@@ -212,7 +212,8 @@ impl Payments {
                 due.operation
             }
         };
-        tracing::info!(operation = %id, found = seen.found.as_str(), note = %seen.note, "looked at an unknown outcome");
+        let age_s = due.age.as_secs();
+        tracing::info!(operation = %id, age_s, found = seen.found.as_str(), note = %seen.note, "looked at an unknown outcome");
         Ok(Reconciled {
             operation,
             found: seen.found,

@@ -39,6 +39,8 @@ mod identity_robust;
 mod journal_crash;
 mod kit;
 mod late_alerts;
+mod live_install;
+mod live_state;
 mod money_keeper;
 mod money_keys;
 mod money_kit;

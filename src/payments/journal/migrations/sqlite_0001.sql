@@ -56,9 +56,9 @@ CREATE TABLE history (
     hash       TEXT   NOT NULL,
     PRIMARY KEY (operation, step)
 ) WITHOUT ROWID;
-CREATE TRIGGER history_stays BEFORE UPDATE ON history BEGIN SELECT RAISE(ABORT, 'the history is append only'); END;
-CREATE TRIGGER history_is_kept BEFORE DELETE ON history BEGIN SELECT RAISE(ABORT, 'the history is append only'); END;
-CREATE TRIGGER operations_are_kept BEFORE DELETE ON operations BEGIN SELECT RAISE(ABORT, 'operations are kept'); END;
+CREATE TRIGGER history_stays BEFORE UPDATE ON history BEGIN SELECT RAISE(ABORT, 'history is append only'); END;
+CREATE TRIGGER history_is_kept BEFORE DELETE ON history BEGIN SELECT RAISE(ABORT, 'history is append only'); END;
+CREATE TRIGGER operations_are_kept BEFORE DELETE ON operations BEGIN SELECT RAISE(ABORT, 'operations is append only'); END;
 
 -- Operations are numbered without a gap in each lane, so that one that is taken out leaves a hole.
 CREATE TABLE lanes (
