@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use kaspi_direct::app::App;
 use kaspi_direct::payments::{OperationKind, OperationState};
 
 use super::kit::in_time;
@@ -161,7 +162,7 @@ async fn killed_once(
     // the next process knows at once how it stands
     let app = world.app();
     app.open_journal().await.unwrap();
-    let found = unsettled(world, &app, kind, &key).await;
+    let found = unsettled(&app, kind, &key).await;
     let expected = match point {
         Point::Step("before_row") => None,
         Point::Step("after_row") => Some(OperationState::NotSent),
@@ -205,12 +206,11 @@ async fn killed_once(
 
 /// The operation as the restart left it, before Kaspi is asked about it.
 async fn unsettled(
-    world: &World,
-    app: &kaspi_direct::app::App,
+    app: &App,
     kind: OperationKind,
     key: &str,
 ) -> Option<(String, OperationState)> {
-    use kaspi_direct::payments::OperationState::{Accepted, NotMade, Unknown};
+    use OperationState::{Accepted, NotMade, Unknown};
     let record = match operation(app, kind, key).await? {
         // PostgreSQL has not noticed yet that the process is gone
         running if running.state.is_running() => settled(app, kind, key).await?,
@@ -222,7 +222,6 @@ async fn unsettled(
         Some(Unknown) if matches!(record.state, Accepted | NotMade) => Unknown,
         _ => record.state,
     };
-    let _ = world;
     Some((record.id.to_string(), state))
 }
 

@@ -12,7 +12,7 @@ use kaspi_direct::app::App;
 use kaspi_direct::base::{Explain, OperationId, PaymentId, SystemClock};
 use kaspi_direct::config::Environment;
 use kaspi_direct::payments::{
-    Error, NewCancel, NewPayment, NewPurchase, NewRefund, OperationKind, Patience, PaymentsSettings, Step,
+    Error, NewCancel, NewPayment, NewPurchase, NewRefund, OperationKind, Origin, Patience, PaymentsSettings, Step,
     Steps,
 };
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,7 @@ const CONFIG: &str = "KASPI_TEST_WORKER_CONFIG";
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Order {
     pub kind: String,
+    /// Empty for none.
     pub key: String,
     pub amount: String,
     pub payment: Option<i64>,
@@ -99,12 +100,16 @@ impl Order {
     /// Does it, wherever this runs.
     pub async fn run(&self, app: &App) -> Outcome {
         let payment = self.payment.map(|id| PaymentId::new(id).unwrap());
+        let origin = || match self.key.as_str() {
+            "" => Origin::default(),
+            key => keyed(key),
+        };
         let purchase = || NewPurchase {
             bin: Some(bin(FLOWERS)),
             trade_point: None,
             amount: self.amount.parse().unwrap(),
             external_id: Some(self.key.parse().unwrap()),
-            origin: keyed(&self.key),
+            origin: origin(),
         };
         let payments = app.payments();
         let done: Result<(OperationId, Option<PaymentId>, bool), Error> = match self.kind.as_str() {
@@ -112,7 +117,7 @@ impl Order {
                 let new = NewPayment {
                     amount: self.amount.parse().unwrap(),
                     message: self.key.clone(),
-                    origin: keyed(&self.key),
+                    origin: origin(),
                     ..invoice(FLOWERS)
                 };
                 let done = payments.create(new).await;
@@ -132,7 +137,7 @@ impl Order {
                     trade_point: None,
                     payment_id: payment.unwrap(),
                     amount: self.amount.parse().unwrap(),
-                    origin: keyed(&self.key),
+                    origin: origin(),
                 };
                 let done = payments.refund(new).await;
                 done.map(|done| (done.operation_id, None, done.replayed))
@@ -142,7 +147,7 @@ impl Order {
                     bin: None,
                     trade_point: None,
                     payment_id: payment.unwrap(),
-                    origin: keyed(&self.key),
+                    origin: origin(),
                 };
                 let done = payments.cancel(new).await;
                 done.map(|done| (done.operation_id, None, done.replayed))

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,10 +88,6 @@ impl World {
 
     pub fn config(&self) -> PathBuf {
         self.folder.path().join("kaspi.toml")
-    }
-
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
     }
 
     /// The next process: this one, with nothing that the last one had.
@@ -194,6 +190,13 @@ impl World {
             .filter(|row| key_of(row) == key)
             .map(|row| row["payment_id"].as_i64().unwrap())
             .collect()
+    }
+
+    /// How many requests have come to the bank for a call.
+    pub fn asked(&self, path: &str) -> usize {
+        let rows = self.control("GET", "/requests", &Value::Null);
+        let rows = rows.as_array().unwrap().iter();
+        rows.filter(|row| row["path"].as_str().unwrap().trim_end_matches('/') == path).count()
     }
 
     /// How many requests that move money have come to the bank.

@@ -1,6 +1,7 @@
 //! Writing an operation down, or finding the one that its key stands for: in one transaction, so that
 //! of two equal requests one comes first.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::audit::{self, Change};
@@ -16,8 +17,30 @@ use crate::base::OperationId;
 /// Begins an operation.
 pub(super) struct Begin {
     pub(super) new: NewOperation,
-    /// Set to the operation that is taken up again, before that is durable.
-    pub(super) taken: Arc<OnceLock<OperationId>>,
+    /// What may stand in the journal although its commit failed.
+    pub(super) trace: Arc<Trace>,
+}
+
+/// What a step has done, for whoever has to clear up after a commit that was not heard of.
+#[derive(Debug, Default)]
+pub(super) struct Trace {
+    /// The operation that is taken up again.
+    taken: OnceLock<OperationId>,
+    /// Only the commit was left to be done.
+    complete: AtomicBool,
+}
+
+impl Trace {
+    /// The operations that may have been written.
+    pub(super) fn left(&self, new: OperationId) -> Vec<OperationId> {
+        match self.complete.load(Ordering::SeqCst) {
+            true => [Some(new), self.taken.get().copied()]
+                .into_iter()
+                .flatten()
+                .collect(),
+            false => Vec::new(),
+        }
+    }
 }
 
 impl Step for Begin {
@@ -34,10 +57,12 @@ impl Step for Begin {
             Key::Given(key) => self.under_given_key(tx, key).await?,
             Key::Derived { key, .. } => self.under_derived_key(tx, key).await?,
         };
-        match found {
-            Some(begun) => Ok(begun),
-            None => self.insert(tx).await.map(Begun::New),
-        }
+        let begun = match found {
+            Some(begun) => begun,
+            None => Begun::New(self.insert(tx).await?),
+        };
+        self.trace.complete.store(true, Ordering::SeqCst);
+        Ok(begun)
     }
 }
 
@@ -53,7 +78,7 @@ impl Begin {
         if let Some(made) = ours(found, tx.me) {
             return Ok(Some(Begun::New(made)));
         }
-        let Some(taken) = self.taken.get() else {
+        let Some(taken) = self.trace.taken.get() else {
             return Ok(None);
         };
         let found = find(tx, "id = $1", &args![taken.to_string()]).await?.pop();
@@ -112,7 +137,7 @@ impl Begin {
             return Ok(Begun::Existing(found.record));
         }
         // once only, also where the transaction is run again
-        let _ = self.taken.set(found.record.id);
+        let _ = self.trace.taken.set(found.record.id);
         found.record.owner = tx.me;
         found.record.failure = None;
         found.record.settled_at = None;

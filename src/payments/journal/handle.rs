@@ -1,14 +1,14 @@
 //! The handle that the rest of `payments` holds: what can be asked of a journal.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use time::OffsetDateTime;
 use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
-use super::begin::Begin;
+use super::begin::{Begin, Trace};
 use super::course::{Delivered, Finish, Sent, Settle};
 use super::known::{AddPayments, NoteStatus, OnePayment, PlanLooks};
 use super::lease::{Checked, TakeCheck, TakeChecks, TakeLooks};
@@ -161,19 +161,19 @@ impl Journal {
 
     async fn begin_once(&self, new: NewOperation) -> Result<Begun, JournalError> {
         let opened = self.for_money().await?;
-        let (id, taken) = (new.id, Arc::new(OnceLock::new()));
+        let (id, trace) = (new.id, Arc::<Trace>::default());
         let begun = match opened
             .engine
             .write(Begin {
                 new,
-                taken: Arc::clone(&taken),
+                trace: Arc::clone(&trace),
             })
             .await
         {
             Ok(begun) => begun,
             Err(error) => {
                 // it may stand there nevertheless, and would keep its key from ever being used
-                for left in [Some(id), taken.get().copied()].into_iter().flatten() {
+                for left in trace.left(id) {
                     self.finish_later(left, Outcome::NotSent(Failure::of(&error)));
                 }
                 if matches!(error, JournalError::Behind { .. }) {

@@ -30,7 +30,7 @@ impl Step for Enter {
         tx.conn
             .run(
                 "INSERT INTO owners (id, lock_key, host, pid, account, started_at) VALUES ($1, $2, $3, $4, $5, $6) \
-                 ON CONFLICT (id) DO UPDATE SET lock_key = excluded.lock_key, gone_at = NULL",
+                 ON CONFLICT (id) DO UPDATE SET lock_key = excluded.lock_key",
                 &args,
             )
             .await?;
@@ -38,7 +38,7 @@ impl Step for Enter {
     }
 }
 
-/// The processes that are not known to be gone, but for this one.
+/// The processes that take part, or died over it; but for this one.
 pub(super) struct Others;
 
 impl Step for Others {
@@ -47,10 +47,7 @@ impl Step for Others {
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<OwnerId>, StepError> {
         let rows = tx
             .conn
-            .rows(
-                "SELECT id FROM owners WHERE gone_at IS NULL AND id <> $1",
-                &args![tx.me.to_string()],
-            )
+            .rows("SELECT id FROM owners WHERE id <> $1", &args![tx.me.to_string()])
             .await?;
         let id = |text: String| {
             text.parse()

@@ -96,17 +96,15 @@ CREATE TABLE refund_locks (
 );
 CREATE INDEX refund_locks_operation ON refund_locks (operation);
 
--- Processes that write. Each holds a lock that dies with it.
+-- Processes that write. Each holds a lock that dies with it; its row goes when what it left is settled.
 CREATE TABLE owners (
     id         TEXT   NOT NULL PRIMARY KEY,
     lock_key   BIGINT NOT NULL,
     host       TEXT   NOT NULL,
     pid        BIGINT NOT NULL,
     account    TEXT   NOT NULL,
-    started_at BIGINT NOT NULL,
-    gone_at    BIGINT
+    started_at BIGINT NOT NULL
 );
-CREATE INDEX owners_alive ON owners (id) WHERE gone_at IS NULL;
 
 -- An epoch begins with the journal, and anew each time an old copy is put back on purpose.
 CREATE TABLE epochs (

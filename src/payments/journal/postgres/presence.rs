@@ -157,7 +157,7 @@ impl Step for Gone {
     type Output = Vec<OwnerId>;
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<OwnerId>, StepError> {
-        let sql = "SELECT id FROM owners WHERE gone_at IS NULL AND id <> $1 AND NOT EXISTS \
+        let sql = "SELECT id FROM owners WHERE id <> $1 AND NOT EXISTS \
                    (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 \
                    AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
                    AND (classid::BIGINT << 32) | objid::BIGINT = owners.lock_key)";
