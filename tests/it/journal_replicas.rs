@@ -164,7 +164,7 @@ async fn one_of_two_dies(books: Books, deaths: usize) {
                     "refund_retry",
                 ])
                 .unwrap();
-            let kind = random.choice(&orders).unwrap().kind.parse().unwrap();
+            let kind = random.choice(&orders).unwrap().kind();
             world.arm(fault, path_of(kind), Duration::from_millis(random.u64(0..30)));
         }
         if random.u8(0..4) == 0 {
@@ -330,7 +330,7 @@ async fn postgres_dies_at_every_step() {
             let (outcome, ()) = in_time(async { tokio::join!(call, meanwhile) }).await;
             println!("{name}: {outcome:?}");
             in_time(async {
-                while operation(&app, order.kind.parse().unwrap(), &order.key)
+                while operation(&app, order.kind(), &order.key)
                     .await
                     .is_some_and(|record| record.state.is_running())
                 {
@@ -350,7 +350,7 @@ async fn postgres_dies_at_every_step() {
                     assert!(!happened, "{outcome:?}");
                 }
             }
-            if let Some(record) = operation(&app, order.kind.parse().unwrap(), &order.key).await {
+            if let Some(record) = operation(&app, order.kind(), &order.key).await {
                 assert_eq!(record.state == OperationState::Accepted, happened, "{record:?}");
             }
             told.push((order, outcome));

@@ -97,6 +97,10 @@ impl Order {
         self
     }
 
+    pub fn kind(&self) -> OperationKind {
+        OperationKind::of_word(&self.kind).unwrap()
+    }
+
     /// Does it, wherever this runs.
     pub async fn run(&self, app: &App) -> Outcome {
         let payment = self.payment.map(|id| PaymentId::new(id).unwrap());
@@ -112,8 +116,8 @@ impl Order {
             origin: origin(),
         };
         let payments = app.payments();
-        let done: Result<(OperationId, Option<PaymentId>, bool), Error> = match self.kind.as_str() {
-            "create" => {
+        let done: Result<(OperationId, Option<PaymentId>, bool), Error> = match self.kind() {
+            OperationKind::Create => {
                 let new = NewPayment {
                     amount: self.amount.parse().unwrap(),
                     message: self.key.clone(),
@@ -123,15 +127,15 @@ impl Order {
                 let done = payments.create(new).await;
                 done.map(|done| (done.operation_id, Some(done.payment_id), done.replayed))
             }
-            "qr" => {
+            OperationKind::Qr => {
                 let done = payments.create_qr(purchase()).await;
                 done.map(|done| (done.operation_id, Some(done.qr.payment_id), done.replayed))
             }
-            "link" => {
+            OperationKind::Link => {
                 let done = payments.create_link(purchase()).await;
                 done.map(|done| (done.operation_id, Some(done.link.payment_id), done.replayed))
             }
-            "refund" => {
+            OperationKind::Refund => {
                 let new = NewRefund {
                     bin: None,
                     trade_point: None,
@@ -142,7 +146,7 @@ impl Order {
                 let done = payments.refund(new).await;
                 done.map(|done| (done.operation_id, None, done.replayed))
             }
-            "cancel" => {
+            OperationKind::Cancel => {
                 let new = NewCancel {
                     bin: None,
                     trade_point: None,
@@ -152,7 +156,6 @@ impl Order {
                 let done = payments.cancel(new).await;
                 done.map(|done| (done.operation_id, None, done.replayed))
             }
-            other => panic!("`{other}` is no kind of operation"),
         };
         match done {
             Ok((operation, payment, replayed)) => Outcome::Accepted {
