@@ -76,10 +76,6 @@ impl Shop {
         .unwrap()
     }
 
-    pub fn config(&self) -> &str {
-        self.config.to_str().unwrap()
-    }
-
     /// How many requests have come to a path that ends so.
     pub fn asked(&self, path: &str) -> usize {
         let rows = self.sandbox.requests();

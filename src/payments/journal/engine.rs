@@ -17,7 +17,7 @@ use crate::base::Clock;
 pub(super) enum Engine {
     Sqlite(Sqlite),
     #[cfg(feature = "postgres")]
-    Postgres(Postgres),
+    Postgres(Box<Postgres>),
 }
 
 /// What every transaction of this process has in common.
@@ -83,11 +83,11 @@ impl Engine {
     }
 
     /// Why no operation may begin at this moment, though the store is open.
-    pub(super) fn hindrance(&self) -> Option<JournalError> {
+    pub(super) async fn hindrance(&self) -> Option<JournalError> {
         match self {
             Self::Sqlite(_) => None,
             #[cfg(feature = "postgres")]
-            Self::Postgres(postgres) => postgres.hindrance(),
+            Self::Postgres(postgres) => postgres.hindrance().await,
         }
     }
 

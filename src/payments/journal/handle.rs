@@ -522,7 +522,7 @@ impl Journal {
         if let Some(error) = opened.barred() {
             return Err(error);
         }
-        match opened.engine.hindrance() {
+        match opened.engine.hindrance().await {
             Some(error) => Err(error),
             None => Ok(opened),
         }

@@ -190,7 +190,7 @@ async fn engine(
         Store::Postgres(url) => {
             let (options, _) = super::postgres::options(url)?;
             let postgres = super::postgres::Postgres::open(place, options, common).await?;
-            Ok((Engine::Postgres(postgres), None))
+            Ok((Engine::Postgres(Box::new(postgres)), None))
         }
         #[cfg(not(feature = "postgres"))]
         Store::Postgres(_) => Err(JournalError::NotBuilt {

@@ -205,10 +205,11 @@ impl Postgres {
         self.read(presence::Gone).await
     }
 
-    /// While our lock is lost, others take us for dead and settle our rows: nothing new is begun.
-    pub(super) fn hindrance(&self) -> Option<JournalError> {
-        let lost = self.presence.get().is_some_and(Presence::is_lost);
-        lost.then(|| JournalError::Unavailable {
+    /// While our lock is lost, others take us for dead and settle our rows: nothing new is begun before
+    /// it is there again.
+    pub(super) async fn hindrance(&self) -> Option<JournalError> {
+        let there = self.presence.get()?.is_there(self.place.patience).await;
+        (!there).then(|| JournalError::Unavailable {
             place: self.place.name.clone(),
             problem: "the connection that says that this process lives is lost, and is being made anew"
                 .to_owned(),

@@ -69,7 +69,7 @@ impl Sqlite {
             owners,
             jobs: Mutex::new(Some(jobs)),
             writer: Mutex::new(Some(tokio::spawn(writer.run()))),
-            readers: readers(place, path),
+            readers: readers(place, options(path, place)),
             entered: Mutex::default(),
         })
     }
@@ -80,12 +80,18 @@ impl Sqlite {
         path: &Path,
         common: &Common,
     ) -> Result<Self, JournalError> {
-        let readers = readers(place, path);
-        let connection = readers
-            .acquire()
-            .await
-            .map_err(|error| place.explain_sql(error))?;
-        drop(connection);
+        let mut readers = readers(place, options(path, place));
+        if let Err(error) = first_read(&readers).await {
+            // SQLite makes files beside it for every reader; with no log beside it the file is whole
+            // without them, as on a disk that cannot be written
+            if !files::is_whole(path) {
+                return Err(place.explain_sql(error));
+            }
+            readers = self::readers(place, options(path, place).immutable(true));
+            first_read(&readers)
+                .await
+                .map_err(|error| place.explain_sql(error))?;
+        }
         Ok(Self {
             place: place.clone(),
             path: path.to_owned(),
@@ -199,11 +205,18 @@ fn options(path: &Path, place: &Place) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-fn readers(place: &Place, path: &Path) -> SqlitePool {
+fn readers(place: &Place, options: SqliteConnectOptions) -> SqlitePool {
     SqlitePoolOptions::new()
         .max_connections(4)
         .acquire_timeout(place.patience)
-        .connect_lazy_with(options(path, place).read_only(true))
+        .connect_lazy_with(options.read_only(true))
+}
+
+async fn first_read(readers: &SqlitePool) -> sqlx::Result<()> {
+    sqlx::query("SELECT COUNT(*) FROM epochs")
+        .execute(readers)
+        .await
+        .map(|_| ())
 }
 
 /// The schema, in a transaction that is alone from its start.

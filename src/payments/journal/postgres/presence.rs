@@ -4,12 +4,11 @@
 //! server may hold the old one for a while on behalf of a connection that is gone.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{Connection as _, Executor as _};
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::{Mutex, Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
@@ -28,7 +27,7 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(super) struct Presence {
-    lost: Arc<AtomicBool>,
+    lost: watch::Receiver<bool>,
     look: Arc<Notify>,
     keeper: Mutex<Option<JoinHandle<()>>>,
     leave: Arc<Notify>,
@@ -42,17 +41,14 @@ impl Presence {
         common: Common,
     ) -> Result<Self, JournalError> {
         let connection = enter(&place, &options, &common).await?;
+        let (lost, seen) = watch::channel(false);
         let presence = Self {
-            lost: Arc::default(),
+            lost: seen,
             look: Arc::default(),
             keeper: Mutex::default(),
             leave: Arc::default(),
         };
-        let (lost, look, leave) = (
-            Arc::clone(&presence.lost),
-            Arc::clone(&presence.look),
-            Arc::clone(&presence.leave),
-        );
+        let (look, leave) = (Arc::clone(&presence.look), Arc::clone(&presence.leave));
         let keeper = tokio::spawn(async move {
             tokio::select! {
                 () = keep(place, options, common, connection, lost, look) => {}
@@ -68,8 +64,13 @@ impl Presence {
         self.look.notify_one();
     }
 
-    pub(super) fn is_lost(&self) -> bool {
-        self.lost.load(Ordering::SeqCst)
+    /// Waits until the lock is held; false where that takes longer.
+    pub(super) async fn is_there(&self, wait: Duration) -> bool {
+        let mut lost = self.lost.clone();
+        if !*lost.borrow() {
+            return true;
+        }
+        matches!(timeout(wait, lost.wait_for(|lost| !lost)).await, Ok(Ok(_)))
     }
 
     pub(super) async fn leave(&self) {
@@ -91,7 +92,7 @@ async fn keep(
     options: PgConnectOptions,
     common: Common,
     mut connection: PgConnection,
-    lost: Arc<AtomicBool>,
+    lost: watch::Sender<bool>,
     look: Arc<Notify>,
 ) {
     loop {
@@ -99,7 +100,7 @@ async fn keep(
         if matches!(timeout(place.patience, connection.ping()).await, Ok(Ok(()))) {
             continue;
         }
-        lost.store(true, Ordering::SeqCst);
+        lost.send_replace(true);
         tracing::warn!(journal = %place.name, "the connection that says that this process lives is lost");
         let mut pause = Duration::from_millis(50);
         connection = loop {
@@ -109,7 +110,7 @@ async fn keep(
             }
             pause = (pause * 2).min(HEARTBEAT);
         };
-        lost.store(false, Ordering::SeqCst);
+        lost.send_replace(false);
         tracing::info!(journal = %place.name, "the connection that says that this process lives is there again");
     }
 }

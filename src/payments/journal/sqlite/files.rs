@@ -34,6 +34,16 @@ pub(super) fn make(place: &Place, path: &Path) -> Result<(), JournalError> {
     }
 }
 
+/// Whether everything stands in the file itself, and nothing in a log beside it.
+pub(super) fn is_whole(path: &Path) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    match std::fs::metadata(PathBuf::from(log)) {
+        Ok(log) => log.len() == 0,
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    }
+}
+
 /// The folder of the processes' locks: `kaspi.db.owners`.
 #[derive(Clone, Debug)]
 pub(super) struct Owners {

@@ -126,10 +126,7 @@ async fn an_outcome_that_comes_late_is_taken(place: Place) {
     other.open().await.unwrap();
     let (accepted, refused) = (send(&ours, invoice()).await, send(&ours, invoice()).await);
     // somebody took us for dead
-    other
-        .write(super::super::course::SettleOwner(ours.owner()))
-        .await
-        .unwrap();
+    other.write(course::SettleOwner(ours.owner())).await.unwrap();
     assert_eq!(state_of(&ours, accepted).await, OperationState::Unknown);
     assert_eq!(
         ours.finish(accepted, made(1)).await.unwrap().state,
@@ -145,10 +142,7 @@ async fn an_outcome_that_comes_late_is_taken(place: Place) {
     assert!(ours.payment(payment(1)).await.unwrap().is_some());
     // what a person has settled is not touched
     let third = send(&ours, invoice()).await;
-    other
-        .write(super::super::course::SettleOwner(ours.owner()))
-        .await
-        .unwrap();
+    other.write(course::SettleOwner(ours.owner())).await.unwrap();
     other
         .settle(third, Resolution::NotMade, false, "Aigul", "not in the app")
         .await
@@ -171,10 +165,7 @@ async fn a_settled_operation_is_not_sent(place: Place) {
     other.open().await.unwrap();
     let id = ours.begin(invoice()).await.unwrap().record().id;
     assert!(!other.sent(id, None).await.unwrap(), "it is not theirs");
-    other
-        .write(super::super::course::SettleOwner(ours.owner()))
-        .await
-        .unwrap();
+    other.write(course::SettleOwner(ours.owner())).await.unwrap();
     assert!(
         !ours.sent(id, None).await.unwrap(),
         "somebody has told its caller that it was not sent"

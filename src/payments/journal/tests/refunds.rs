@@ -94,7 +94,7 @@ async fn a_dead_process_loses_its_turn(place: Place) {
     let turn = dead.refund_turn(payment(5), id, LONG).await.unwrap().unwrap();
     assert!(dead.sent(id, None).await.unwrap());
     // as a kill does: nothing of it runs any more
-    std::mem::drop(turn);
+    drop(turn);
     drop(dead);
     let mine = ours.begin(refund(5)).await.unwrap().record().id;
     assert!(ours.refund_turn(payment(5), mine, LONG).await.unwrap().is_some());

@@ -291,27 +291,51 @@ async fn a_gateway_of_another_user_is_left_alone() {
     drop(serving);
 }
 
+/// A small file system of its own, for a journal; `None` where nobody may mount one.
+struct Disk(PathBuf);
+
+impl Disk {
+    fn mount(place: &mut Place) -> Option<Self> {
+        let small = place.path("small");
+        std::fs::create_dir(&small).unwrap();
+        place.store = Store::Sqlite(small.join("kaspi.db"));
+        let disk = Self(small);
+        if disk.run("mount", &["-t", "tmpfs", "-o", "size=512k,mode=700", "tmpfs"]) {
+            return Some(disk);
+        }
+        assert!(
+            std::env::var_os("KASPI_TESTS_NO_SKIP").is_none(),
+            "a file system cannot be mounted here, and KASPI_TESTS_NO_SKIP is set"
+        );
+        println!("skipped: a file system can be mounted by root alone");
+        None
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) -> bool {
+        let mut command = std::process::Command::new(program);
+        command
+            .args(arguments)
+            .arg(&self.0)
+            .stderr(std::process::Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        self.run("umount", &["-l"]);
+    }
+}
+
 #[tokio::test]
 async fn the_disk_is_full() {
-    let place = Place::sqlite();
-    let small = place.path("small");
-    std::fs::create_dir(&small).unwrap();
-    let mounted = std::process::Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=512k,mode=700", "tmpfs"])
-        .arg(&small)
-        .stderr(std::process::Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success());
-    if !mounted {
-        println!("skipped: a small file system cannot be mounted here");
+    let mut place = Place::sqlite();
+    let Some(disk) = Disk::mount(&mut place) else {
         return;
-    }
-    let _unmount = Unmount(small.clone());
-    let mut place = place;
-    place.store = Store::Sqlite(small.join("kaspi.db"));
+    };
     let journal = place.journal();
     let first = end(&journal, invoice().under("first"), made(1)).await;
-    std::fs::write(small.join("filler"), vec![0; 64 * 1024]).unwrap();
+    std::fs::write(disk.0.join("filler"), vec![0; 64 * 1024]).unwrap();
     let mut full = None;
     for number in 0..2000 {
         if let Err(error) = journal.begin(invoice().under(&format!("order-{number}"))).await {
@@ -324,7 +348,7 @@ async fn the_disk_is_full() {
         journal.operation(first.id).await.unwrap().is_some(),
         "reads go on"
     );
-    std::fs::remove_file(small.join("filler")).unwrap();
+    std::fs::remove_file(disk.0.join("filler")).unwrap();
     in_time(async {
         while journal.begin(invoice().under("later")).await.is_err() {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -335,13 +359,32 @@ async fn the_disk_is_full() {
     journal.close().await;
 }
 
-struct Unmount(PathBuf);
-
-impl Drop for Unmount {
-    fn drop(&mut self) {
-        let _ = std::process::Command::new("umount")
-            .arg("-l")
-            .arg(&self.0)
-            .status();
-    }
+#[tokio::test]
+async fn the_disk_cannot_be_written() {
+    let mut place = Place::sqlite();
+    let Some(disk) = Disk::mount(&mut place) else {
+        return;
+    };
+    let before = end(&place.journal(), invoice(), made(1)).await;
+    let journal = place.journal();
+    journal.open().await.unwrap();
+    journal.close().await;
+    place.sql("PRAGMA wal_checkpoint(TRUNCATE)").await;
+    assert!(disk.run("mount", &["-o", "remount,ro"]));
+    let journal = place.journal();
+    let error = refusal(&journal).await;
+    assert_eq!(error.kind(), "journal_read_only");
+    assert!(matches!(journal.state(), JournalState::Unavailable(_)));
+    assert!(
+        journal.operation(before.id).await.unwrap().is_some(),
+        "reads go on"
+    );
+    assert_verified(&journal).await;
+    assert!(disk.run("mount", &["-o", "remount,rw"]));
+    in_time(async {
+        while journal.begin(invoice()).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
 }
