@@ -37,6 +37,7 @@ mod identity_kit;
 mod identity_refusals;
 mod identity_robust;
 mod journal_crash;
+mod journal_model;
 mod journal_replicas;
 mod kit;
 mod late_alerts;
