@@ -181,6 +181,10 @@ impl Outcome {
         matches!(self, Self::Accepted { replayed: true, .. })
     }
 
+    pub fn is_unknown(&self) -> bool {
+        matches!(self, Self::Failed { delivery: Some(delivery), .. } if delivery == "Unknown")
+    }
+
     pub fn kind(&self) -> &str {
         match self {
             Self::Accepted { .. } => "accepted",
@@ -344,9 +348,12 @@ impl Steps for Gate {
         let step = STEPS.iter().find(|(_, known)| *known == step).unwrap().0.to_owned();
         let operation = operation.to_string();
         say(&self.says, &Said::Stopped { step, operation });
-        loop {
-            std::thread::park();
-        }
+        // everything else goes on, until the whole process is killed
+        tokio::task::block_in_place(|| {
+            loop {
+                std::thread::park();
+            }
+        });
     }
 }
 

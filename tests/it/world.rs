@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +20,6 @@ use kaspi_direct::sandbox::pki::KeyKind;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::cli_kit::kaspi;
 use super::kit::in_time;
 use super::money_kit::Books;
 use super::worker::{Order, Outcome, Worker, hasty};
@@ -65,8 +64,12 @@ impl World {
             ..Init::default()
         };
         init(folder.path(), &layout).unwrap();
-        let mut bank = kaspi(&["sandbox", "run", "--dir", "."], folder.path())
-            .args(["--listen", "127.0.0.1:0", "--control", "127.0.0.1:0"])
+        // ends with this program, however that ends: the pipe into it is closed then
+        let mut bank = Command::new("sh")
+            .args(["-c", r#""$@" & cat >/dev/null; kill -9 $!"#, "sh", env!("CARGO_BIN_EXE_kaspi")])
+            .args(["sandbox", "run", "--dir", ".", "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0"])
+            .current_dir(folder.path())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -334,7 +337,7 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        let _ = self.bank.kill();
+        drop(self.bank.stdin.take());
         let _ = self.bank.wait();
     }
 }
