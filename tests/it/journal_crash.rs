@@ -7,12 +7,19 @@ use kaspi_direct::app::App;
 use kaspi_direct::payments::{OperationKind, OperationState};
 
 use super::kit::in_time;
-use super::money_kit::Books;
+use super::money_kit::{Books, on_both_stores};
 use super::worker::{Order, Outcome, Said, Worker};
 use super::world::{CREATE, World, operation, path_of, settled, tiyn};
 
 /// Longer than any test waits for the answer.
 const HELD: Duration = Duration::from_secs(300);
+
+on_both_stores!(
+    crate::world::World;
+    killed_at_every_step,
+    who_was_told_an_outcome_finds_it,
+    a_waiting_process_learns_of_the_death,
+);
 
 /// Where a process is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,28 +56,21 @@ fn rounds(by_default: usize) -> usize {
     std::env::var("KASPI_TEST_ROUNDS").map_or(by_default, |rounds| rounds.parse().unwrap())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn killed_at_every_step_sqlite() {
+async fn killed_at_every_step(world: World) {
     let cases = some_cases();
     assert!(cases.len() >= 20, "{} kills are too few", cases.len());
-    killed_at(Books::Sqlite, &cases).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn killed_at_every_step_postgres() {
-    killed_at(Books::Postgres, &some_cases()).await;
+    killed_at(world, &cases).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "long"]
-async fn killed_at_every_step_of_every_kind_sqlite() {
-    killed_at(Books::Sqlite, &all_cases()).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "long"]
-async fn killed_at_every_step_of_every_kind_postgres() {
-    killed_at(Books::Postgres, &all_cases()).await;
+async fn killed_at_every_step_of_every_kind() {
+    for books in [Books::Sqlite, Books::Postgres] {
+        if let Some(world) = World::open(books).await {
+            println!("{books:?}");
+            killed_at(world, &all_cases()).await;
+        }
+    }
 }
 
 /// Every point of what moves most, and the points of the others that differ from it.
@@ -93,10 +93,7 @@ fn all_cases() -> Vec<(OperationKind, Point)> {
     round.repeat(rounds(3))
 }
 
-async fn killed_at(books: Books, cases: &[(OperationKind, Point)]) {
-    let Some(world) = World::open(books).await else {
-        return;
-    };
+async fn killed_at(world: World, cases: &[(OperationKind, Point)]) {
     let app = world.app();
     let paid = world.paid(&app, "paid", "100000").await;
     drop(app);
@@ -106,7 +103,7 @@ async fn killed_at(books: Books, cases: &[(OperationKind, Point)]) {
         killed_once(&world, paid, number, *kind, *point, &mut told).await;
     }
     world.holds(&world.app(), &told).await;
-    println!("{} processes killed, on {books:?}", cases.len());
+    println!("{} processes killed", cases.len());
 }
 
 /// One process, one kill, and the next process.
@@ -227,10 +224,7 @@ async fn unsettled(
 
 /// Sixty-four callers at once share the syncs of the disk. Whoever was told an outcome before the process
 /// was killed finds it in the books.
-async fn told_is_written(books: Books, kills: usize) {
-    let Some(world) = World::open(books).await else {
-        return;
-    };
+async fn told_is_written(world: World, kills: usize) {
     let mut told = Vec::new();
     for round in 0..kills {
         let mut worker = world.worker();
@@ -261,21 +255,18 @@ async fn told_is_written(books: Books, kills: usize) {
     println!("{} outcomes told by {kills} processes that were killed", told.len());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn who_was_told_an_outcome_finds_it_sqlite() {
-    told_is_written(Books::Sqlite, 2).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn who_was_told_an_outcome_finds_it_postgres() {
-    told_is_written(Books::Postgres, 2).await;
+async fn who_was_told_an_outcome_finds_it(world: World) {
+    told_is_written(world, 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "long"]
 async fn who_was_told_an_outcome_finds_it_often() {
-    told_is_written(Books::Sqlite, 12).await;
-    told_is_written(Books::Postgres, 12).await;
+    for books in [Books::Sqlite, Books::Postgres] {
+        if let Some(world) = World::open(books).await {
+            told_is_written(world, 12).await;
+        }
+    }
 }
 
 /// The process dies over a fault of the bank's: at the answer that is none.
@@ -311,10 +302,7 @@ async fn killed_over_an_answer_that_is_none() {
 }
 
 /// A second process waits for the operation of the first, which dies over it.
-async fn a_waiting_process_learns_of_the_death(books: Books) {
-    let Some(world) = World::open(books).await else {
-        return;
-    };
+async fn a_waiting_process_learns_of_the_death(world: World) {
     for (step, expected) in [("after_row", "accepted"), ("before_send", "unknown_outcome")] {
         let order = Order::new(OperationKind::Create, step, "3");
         let (mut first, mut second) = (world.worker(), world.worker());
@@ -330,14 +318,4 @@ async fn a_waiting_process_learns_of_the_death(books: Books) {
         assert_eq!(world.made(step).len(), usize::from(expected == "accepted"));
     }
     world.holds(&world.app(), &[]).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_waiting_process_learns_of_the_death_sqlite() {
-    a_waiting_process_learns_of_the_death(Books::Sqlite).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_waiting_process_learns_of_the_death_postgres() {
-    a_waiting_process_learns_of_the_death(Books::Postgres).await;
 }

@@ -10,7 +10,7 @@ use kaspi_direct::base::{OperationId, PaymentId};
 use kaspi_direct::payments::{OperationKind, OperationState, Step, Steps};
 
 use super::kit::in_time;
-use super::money_kit::Books;
+use super::money_kit::{Books, on_both_stores};
 use super::postgres::Cluster;
 use super::worker::{Order, Outcome, STEPS, Said, Tell, Worker};
 use super::world::{CREATE, RETURN, World, operation, operations, path_of};
@@ -23,28 +23,8 @@ fn deaths(by_default: usize) -> usize {
     std::env::var("KASPI_TEST_DEATHS").map_or(by_default, |deaths| deaths.parse().unwrap())
 }
 
-macro_rules! on_both_stores {
-    ($($name:ident),+ $(,)?) => {
-        mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $name() {
-                if let Some(world) = crate::world::World::open(crate::money_kit::Books::Sqlite).await {
-                    super::$name(world).await;
-                }
-            })+
-        }
-        mod postgres {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $name() {
-                if let Some(world) = crate::world::World::open(crate::money_kit::Books::Postgres).await {
-                    super::$name(world).await;
-                }
-            })+
-        }
-    };
-}
-
 on_both_stores!(
+    crate::world::World;
     fifty_callers_of_two_processes_share_a_key,
     fifty_refunds_of_two_processes_share_the_money,
     what_a_dead_process_was_asking_another_asks,
