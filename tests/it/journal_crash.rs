@@ -145,7 +145,11 @@ async fn killed_once(
             worker.stopped();
         }
         Point::Held | Point::Committed => {
-            let fault = if point == Point::Held { "reset_before_commit" } else { "delay" };
+            let fault = if point == Point::Held {
+                "reset_before_commit"
+            } else {
+                "delay"
+            };
             world.arm(fault, path_of(kind), HELD);
             worker.order(&order);
             world.until_struck();
@@ -192,21 +196,23 @@ async fn killed_once(
     assert_eq!(again.accepted() && !again.replayed(), anew, "{again:?}");
     assert_eq!(made(), happened || anew);
     if kind == OperationKind::Refund && made() {
-        assert_eq!(world.refunded(paid) - refunded, tiyn(&order.amount.clone().into()));
+        assert_eq!(
+            world.refunded(paid) - refunded,
+            tiyn(&order.amount.clone().into())
+        );
     }
     let once_more = in_time(order.run(&app)).await;
-    assert_eq!((once_more.kind(), once_more.operation()), (again.kind(), again.operation()));
+    assert_eq!(
+        (once_more.kind(), once_more.operation()),
+        (again.kind(), again.operation())
+    );
     told.push((order, again));
     world.disarm();
     world.holds(&app, told).await;
 }
 
 /// The operation as the restart left it, before Kaspi is asked about it.
-async fn unsettled(
-    app: &App,
-    kind: OperationKind,
-    key: &str,
-) -> Option<(String, OperationState)> {
+async fn unsettled(app: &App, kind: OperationKind, key: &str) -> Option<(String, OperationState)> {
     use OperationState::{Accepted, NotMade, Unknown};
     let record = match operation(app, kind, key).await? {
         // PostgreSQL has not noticed yet that the process is gone
@@ -252,7 +258,10 @@ async fn told_is_written(world: World, kills: usize) {
         world.settle(&app).await;
         world.holds(&app, &told).await;
     }
-    println!("{} outcomes told by {kills} processes that were killed", told.len());
+    println!(
+        "{} outcomes told by {kills} processes that were killed",
+        told.len()
+    );
 }
 
 async fn who_was_told_an_outcome_finds_it(world: World) {
@@ -314,7 +323,10 @@ async fn a_waiting_process_learns_of_the_death(world: World) {
         let Said::Done { outcome, .. } = second.said() else {
             panic!("the second one stopped")
         };
-        assert_eq!((outcome.kind(), outcome.operation()), (expected, Some(id.as_str())));
+        assert_eq!(
+            (outcome.kind(), outcome.operation()),
+            (expected, Some(id.as_str()))
+        );
         assert_eq!(world.made(step).len(), usize::from(expected == "accepted"));
     }
     world.holds(&world.app(), &[]).await;

@@ -175,7 +175,9 @@ impl Process {
     }
 
     fn reconcile(&self) {
-        self.runtime.block_on(in_time(self.app.payments().reconcile())).unwrap();
+        self.runtime
+            .block_on(in_time(self.app.payments().reconcile()))
+            .unwrap();
     }
 }
 
@@ -200,12 +202,24 @@ impl Known {
         );
         if let Some((first, before)) = &self.binding {
             if other(first) {
-                prop_assert!(conflict, "{first:?} had {before:?}, and now {order:?} has {outcome:?}");
+                prop_assert!(
+                    conflict,
+                    "{first:?} had {before:?}, and now {order:?} has {outcome:?}"
+                );
                 return Ok(());
             }
-            prop_assert_eq!(outcome.operation(), before.operation(), "{:?}: {:?}", order, outcome);
+            prop_assert_eq!(
+                outcome.operation(),
+                before.operation(),
+                "{:?}: {:?}",
+                order,
+                outcome
+            );
             if before.accepted() {
-                prop_assert!(outcome.accepted(), "{order:?} had {before:?}, and now {outcome:?}");
+                prop_assert!(
+                    outcome.accepted(),
+                    "{order:?} had {before:?}, and now {outcome:?}"
+                );
                 prop_assert_eq!(outcome.payment(), before.payment());
             } else {
                 // settled meanwhile, or not; but never sent anew
@@ -230,8 +244,14 @@ fn one_life(url: &str, events: &[Event]) -> Result<(), TestCaseError> {
     let mut process = Process::start(&world, &clock);
     let (paid, unpaid) = process.runtime.block_on(async {
         let app = &process.app;
-        let paid = [world.paid(app, "p0", "100").await, world.paid(app, "p1", "100").await];
-        let unpaid = [world.unpaid(app, "u0", "10").await, world.unpaid(app, "u1", "10").await];
+        let paid = [
+            world.paid(app, "p0", "100").await,
+            world.paid(app, "p1", "100").await,
+        ];
+        let unpaid = [
+            world.unpaid(app, "u0", "10").await,
+            world.unpaid(app, "u1", "10").await,
+        ];
         (paid, unpaid)
     });
     let mut model: HashMap<String, Known> = HashMap::new();

@@ -113,7 +113,8 @@ async fn one_of_two_dies(books: Books, deaths: usize) {
     let Some(world) = World::open(books).await else {
         return;
     };
-    let seed = std::env::var("KASPI_TEST_SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().unwrap());
+    let seed =
+        std::env::var("KASPI_TEST_SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().unwrap());
     println!("KASPI_TEST_SEED={seed}");
     let mut random = fastrand::Rng::with_seed(seed);
     let reader = world.app();
@@ -165,7 +166,10 @@ async fn one_of_two_dies(books: Books, deaths: usize) {
         // the living one answers everything, whoever had begun it
         let answers = (0..orders.len()).map(|_| survivor.done()).collect();
         for (order, outcome) in named(&orders, answers) {
-            assert!(!["in_flight", "lost"].contains(&outcome.kind()), "{order:?}: {outcome:?}");
+            assert!(
+                !["in_flight", "lost"].contains(&outcome.kind()),
+                "{order:?}: {outcome:?}"
+            );
             told.push((order, outcome));
         }
         world.disarm();
@@ -185,7 +189,10 @@ async fn one_of_two_dies(books: Books, deaths: usize) {
     })
     .await;
     world.holds(&reader, &told).await;
-    println!("{} outcomes told, {deaths} processes killed, on {books:?}", told.len());
+    println!(
+        "{} outcomes told, {deaths} processes killed, on {books:?}",
+        told.len()
+    );
 }
 
 /// Some of everything; refunds and cancellations of what is there.
@@ -404,7 +411,12 @@ async fn postgres_is_away_while_the_answer_comes() {
     cluster.up();
     let app = world.app();
     in_time(async {
-        while operation(&app, OperationKind::Create, "held").await.unwrap().state != OperationState::Accepted {
+        while operation(&app, OperationKind::Create, "held")
+            .await
+            .unwrap()
+            .state
+            != OperationState::Accepted
+        {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     })

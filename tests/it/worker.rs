@@ -12,8 +12,8 @@ use kaspi_direct::app::App;
 use kaspi_direct::base::{Explain, OperationId, PaymentId, SystemClock};
 use kaspi_direct::config::Environment;
 use kaspi_direct::payments::{
-    Error, NewCancel, NewPayment, NewPurchase, NewRefund, OperationKind, Origin, Patience, PaymentsSettings, Step,
-    Steps,
+    Error, NewCancel, NewPayment, NewPurchase, NewRefund, OperationKind, Origin, Patience, PaymentsSettings,
+    Step, Steps,
 };
 use serde::{Deserialize, Serialize};
 
@@ -48,14 +48,8 @@ pub enum Tell {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Said {
     Ready,
-    Stopped {
-        step: String,
-        operation: String,
-    },
-    Done {
-        key: String,
-        outcome: Outcome,
-    },
+    Stopped { step: String, operation: String },
+    Done { key: String, outcome: Outcome },
 }
 
 /// What a caller was told.
@@ -231,7 +225,12 @@ impl Worker {
         let socket = folder.path().join("socket");
         let listener = UnixListener::bind(&socket).unwrap();
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "worker::works_for_another_test", "--ignored", "--nocapture"])
+            .args([
+                "--exact",
+                "worker::works_for_another_test",
+                "--ignored",
+                "--nocapture",
+            ])
             .env(SOCKET, &socket)
             .env(CONFIG, config)
             .stdin(Stdio::null())
@@ -265,7 +264,11 @@ impl Worker {
     pub fn said(&mut self) -> Said {
         let mut line = String::new();
         self.says.read_line(&mut line).unwrap();
-        assert!(!line.is_empty(), "the worker has ended: {:?}", self.child.try_wait());
+        assert!(
+            !line.is_empty(),
+            "the worker has ended: {:?}",
+            self.child.try_wait()
+        );
         serde_json::from_str(&line).unwrap()
     }
 
@@ -345,7 +348,12 @@ impl Steps for Gate {
             }
             *at = None;
         }
-        let step = STEPS.iter().find(|(_, known)| *known == step).unwrap().0.to_owned();
+        let step = STEPS
+            .iter()
+            .find(|(_, known)| *known == step)
+            .unwrap()
+            .0
+            .to_owned();
         let operation = operation.to_string();
         say(&self.says, &Said::Stopped { step, operation });
         // everything else goes on, until the whole process is killed
@@ -393,7 +401,10 @@ fn works_for_another_test() {
         let Ok(line) = line else { break };
         match serde_json::from_str(&line).unwrap() {
             Tell::StopAt(step) => {
-                *unpoisoned(&gate.at) = STEPS.iter().find(|(name, _)| *name == step).map(|(_, step)| *step);
+                *unpoisoned(&gate.at) = STEPS
+                    .iter()
+                    .find(|(name, _)| *name == step)
+                    .map(|(_, step)| *step);
             }
             Tell::Keep => keepers.push(app.keep_payments()),
             Tell::Do(order) => {

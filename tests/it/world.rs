@@ -66,8 +66,22 @@ impl World {
         init(folder.path(), &layout).unwrap();
         // ends with this program, however that ends: the pipe into it is closed then
         let mut bank = Command::new("sh")
-            .args(["-c", r#""$@" & cat >/dev/null; kill -9 $!"#, "sh", env!("CARGO_BIN_EXE_kaspi")])
-            .args(["sandbox", "run", "--dir", ".", "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0"])
+            .args([
+                "-c",
+                r#""$@" & cat >/dev/null; kill -9 $!"#,
+                "sh",
+                env!("CARGO_BIN_EXE_kaspi"),
+            ])
+            .args([
+                "sandbox",
+                "run",
+                "--dir",
+                ".",
+                "--listen",
+                "127.0.0.1:0",
+                "--control",
+                "127.0.0.1:0",
+            ])
             .current_dir(folder.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -160,7 +174,10 @@ impl World {
     pub fn until(&self, what: &str, condition: impl Fn() -> bool) {
         let since = std::time::Instant::now();
         while !condition() {
-            assert!(since.elapsed() < super::kit::PATIENCE, "it never happens that {what}");
+            assert!(
+                since.elapsed() < super::kit::PATIENCE,
+                "it never happens that {what}"
+            );
             std::thread::sleep(Duration::from_millis(2));
         }
     }
@@ -199,7 +216,8 @@ impl World {
     pub fn asked(&self, path: &str) -> usize {
         let rows = self.control("GET", "/requests", &Value::Null);
         let rows = rows.as_array().unwrap().iter();
-        rows.filter(|row| row["path"].as_str().unwrap().trim_end_matches('/') == path).count()
+        rows.filter(|row| row["path"].as_str().unwrap().trim_end_matches('/') == path)
+            .count()
     }
 
     /// How many requests that move money have come to the bank.
@@ -207,7 +225,13 @@ impl World {
         let Value::Array(rows) = self.control("GET", "/requests", &Value::Null) else {
             panic!("no list of requests")
         };
-        let moves = ["/remote/create", "/remote/cancel", "/qr/create", "/qr/create-link", "/payment/return"];
+        let moves = [
+            "/remote/create",
+            "/remote/cancel",
+            "/qr/create",
+            "/qr/create-link",
+            "/payment/return",
+        ];
         rows.iter()
             .filter(|row| {
                 let path = row["path"].as_str().unwrap().trim_end_matches('/');
@@ -268,7 +292,9 @@ impl World {
             let mut known = operations
                 .iter()
                 .filter(|record| record.kind.makes_payment() && record.key.as_deref() == Some(key.as_str()));
-            let record = known.next().unwrap_or_else(|| panic!("not in the journal: {row}"));
+            let record = known
+                .next()
+                .unwrap_or_else(|| panic!("not in the journal: {row}"));
             match record.state {
                 OperationState::Accepted => {
                     assert_eq!(record.payment_id.unwrap().get(), row["payment_id"], "{record:?}");
@@ -284,7 +310,9 @@ impl World {
 
         // what is accepted is there; what is not, is not
         for record in &operations {
-            let row = record.payment_id.and_then(|id| rows.iter().find(|row| row["payment_id"] == id.get()));
+            let row = record
+                .payment_id
+                .and_then(|id| rows.iter().find(|row| row["payment_id"] == id.get()));
             match record.state {
                 OperationState::Recorded | OperationState::Sent => panic!("it still runs: {record:?}"),
                 OperationState::Accepted => {
@@ -300,33 +328,51 @@ impl World {
         for row in &rows {
             let by_journal: u64 = operations
                 .iter()
-                .filter(|record| record.kind == OperationKind::Refund && record.state == OperationState::Accepted)
+                .filter(|record| {
+                    record.kind == OperationKind::Refund && record.state == OperationState::Accepted
+                })
                 .filter(|record| row["payment_id"] == record.payment_id.unwrap().get())
                 .map(|record| record.amount.unwrap().tiyn())
                 .sum();
-            assert_eq!(by_journal, u64::try_from(tiyn(&row["refunded"])).unwrap(), "{row}");
+            assert_eq!(
+                by_journal,
+                u64::try_from(tiyn(&row["refunded"])).unwrap(),
+                "{row}"
+            );
         }
 
         // each request was preceded by a durable `sent` of its own
         let mut sent = 0;
         for record in &operations {
             let history = app.payments().history(record.id).await.unwrap();
-            sent += history.iter().filter(|step| step.to == OperationState::Sent).count();
+            sent += history
+                .iter()
+                .filter(|step| step.to == OperationState::Sent)
+                .count();
         }
         let requests = self.money_requests();
-        assert!(requests <= sent, "{requests} requests, and {sent} operations that were sent");
+        assert!(
+            requests <= sent,
+            "{requests} requests, and {sent} operations that were sent"
+        );
 
         // and nobody was told anything else
         for (order, outcome) in told {
             let Some(id) = outcome.operation() else { continue };
-            if !outcome.accepted() && !["unknown_outcome", "refused_before", "not_made"].contains(&outcome.kind()) {
+            if !outcome.accepted()
+                && !["unknown_outcome", "refused_before", "not_made"].contains(&outcome.kind())
+            {
                 continue;
             }
             let record = by_id
                 .get(&id.parse::<OperationId>().unwrap())
                 .unwrap_or_else(|| panic!("told {outcome:?}, and the journal forgot it"));
             if outcome.accepted() {
-                assert_eq!(record.state, OperationState::Accepted, "told {outcome:?} of {order:?}");
+                assert_eq!(
+                    record.state,
+                    OperationState::Accepted,
+                    "told {outcome:?} of {order:?}"
+                );
                 if record.kind.makes_payment() {
                     assert_eq!(record.payment_id.map(|id| id.get()), outcome.payment());
                 }
