@@ -156,10 +156,11 @@
 //!
 //! | Feature | Default | Adds |
 //! |---|---|---|
-//! | `cli` | yes | the program `kaspi` and the room `cli`, with clap; brings `journal` |
+//! | `cli` | yes | the program `kaspi` and the room `cli`, with clap; brings `gateway` |
 //! | `journal` | yes | the room `payments`: payments as operations |
 //! | `sandbox` | yes | the simulated Kaspi with its test certificates, with rcgen |
-//! | `gateway`, `postgres` | yes | names kept for later parts; they bring `journal` and nothing else yet |
+//! | `gateway` | yes | the room `gateway`: HTTP contracts for a backend, with axum; brings `journal` |
+//! | `postgres` | yes | PostgreSQL as a store of the journal |
 //!
 //! With `default-features = false` you get configuration, identities, registry, transport and the typed
 //! calls of [`api`], without clap and rcgen. Calls that move money then ask for a [`api::MoneyPermit`],
@@ -183,7 +184,11 @@
 //! | [`registry`] | BIN to merchant to the current generation of its identity |
 //! | [`transport`] | one TLS configuration and one pool for each generation; delivery of a failure |
 //! | [`api`] | one typed struct for each Kaspi call; envelope; codes |
+//! | `outbound` | HTTPS without a client certificate (feature `journal`) |
 //! | `payments` | operations that move money, each on a task of its own (feature `journal`) |
+//! | [`doctor`] | staged diagnosis of one BIN |
+//! | `wrapper` | calls passed on to the old PHP wrapper (feature `journal`) |
+//! | `gateway` | HTTP contracts over `payments` (feature `gateway`) |
 //! | [`app`] | the wiring: from a configuration file to a working set |
 //! | `cli` | the commands of the program (feature `cli`) |
 //! | `sandbox` | the simulated Kaspi (feature `sandbox`); shares no type with the others |
@@ -195,13 +200,20 @@ pub mod base;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod config;
+pub mod doctor;
+#[cfg(feature = "gateway")]
+pub mod gateway;
 pub mod identity;
+#[cfg(feature = "journal")]
+pub mod outbound;
 #[cfg(feature = "journal")]
 pub mod payments;
 pub mod registry;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod transport;
+#[cfg(feature = "journal")]
+pub mod wrapper;
 
 /// The code in the documents, compiled and run as documentation tests.
 #[cfg(all(doctest, feature = "journal", feature = "sandbox"))]

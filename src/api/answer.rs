@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use bytes::Bytes;
+use http::HeaderMap;
 use serde_json::{Map, Value};
 
 use super::json;
@@ -89,6 +91,24 @@ pub(super) fn read(reply: &Reply) -> Result<Answer, AnswerFault> {
         return Err(AnswerFault::Contradiction);
     }
     Ok(Answer::Done(envelope.take("Data")))
+}
+
+/// The `StatusCode` of an answer that was fetched past the typed calls: 0 is a success.
+///
+/// # Errors
+///
+/// It is not an answer of Kaspi's application.
+pub(crate) fn status_code(status: u16, body: &Bytes) -> Result<i64, AnswerFault> {
+    let reply = Reply {
+        status,
+        headers: HeaderMap::new(),
+        body: body.clone(),
+        connection: None,
+    };
+    Ok(match read(&reply)? {
+        Answer::Done(_) => 0,
+        Answer::Refused { code, .. } => code,
+    })
 }
 
 /// nginx ends the handshake well and refuses the certificate by a page of HTTP 400: "The SSL certificate
@@ -223,8 +243,6 @@ pub(super) fn wrong(name: &'static str, found: Option<&Value>) -> AnswerFault {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderMap;
-
     use super::*;
 
     fn reply(status: u16, body: &str) -> Reply {

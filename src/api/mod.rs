@@ -28,6 +28,7 @@ mod settings;
 mod status;
 mod trade_points;
 
+pub(crate) use answer::status_code;
 pub use answer::{AnswerFault, FieldFault};
 pub use call::Effect;
 pub use client_info::{ClientInfo, ClientName};
@@ -42,7 +43,9 @@ pub use qr::{CreateLink, CreateQr, LinkCreated, PollTiming, QrCreated};
 pub use refunds::{PaymentDetails, RefundDone, RefundPayment};
 pub use remote::{CreateRemotePayment, RemotePaymentCanceled, RemotePaymentCreated};
 pub use repeat::{Attempt, Next, next};
+pub(crate) use session::headers;
 pub use session::{Api, Session};
 pub use settings::{ApiSettings, StatusVersion};
-pub use status::{PaymentState, PaymentStatus, StatusWord};
+pub use status::{NotAState, PaymentState, PaymentStatus, StatusWord};
+pub(crate) use trade_points::PING_PATH;
 pub use trade_points::TradePointInfo;

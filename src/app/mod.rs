@@ -1,6 +1,8 @@
 //! From a configuration file to a working set: the one place that knows every room.
 
 mod canary;
+#[cfg(feature = "gateway")]
+mod gateway;
 pub mod live;
 mod serve;
 
@@ -14,17 +16,26 @@ use tokio::sync::Mutex;
 
 use crate::api::{Api, ApiSettings, StatusVersion};
 use crate::base::{Clock, Explain, Fault, SystemClock};
-#[cfg(feature = "journal")]
-use crate::config::JournalUrl;
 use crate::config::{self, Config, ConfigError, Environment};
+#[cfg(feature = "journal")]
+use crate::config::{JournalUrl, WrapperSettings};
+use crate::doctor::Doctor;
 use crate::identity::IdentityError;
 #[cfg(feature = "journal")]
+use crate::identity::trust_roots;
+#[cfg(feature = "journal")]
+use crate::outbound::{Limits, Outbound, Reach};
+#[cfg(feature = "journal")]
 use crate::payments::{
-    Error as PaymentsError, Journal, JournalOptions, Keeper, Payments, PaymentsSettings, Store,
+    Carrier, Error as PaymentsError, Journal, JournalOptions, Keeper, Payments, PaymentsSettings, Store,
 };
 use crate::registry::{Canary, Rotation, Rotor};
 use crate::transport::{Pool, Transport};
+#[cfg(feature = "journal")]
+use crate::wrapper::Wrapper;
 use canary::TradePointsCanary;
+#[cfg(feature = "gateway")]
+pub use gateway::Following;
 use live::{LiveError, LiveServer, Window};
 pub use serve::{ServeError, Service};
 
@@ -51,6 +62,10 @@ pub enum OpenError {
     /// The trusted certificate authorities cannot be used.
     #[error(transparent)]
     Trust(#[from] IdentityError),
+    /// The way to the old wrapper cannot be set up.
+    #[cfg(feature = "journal")]
+    #[error(transparent)]
+    Wrapper(#[from] crate::outbound::Error),
 }
 
 impl App {
@@ -106,14 +121,22 @@ impl App {
         let (transport, rotor) = Transport::open(&config, &folders, Arc::clone(&clock))?;
         let transport = Arc::new(transport);
         let api = Api::new(Arc::clone(&transport), api_settings(&config));
-        Ok(Self {
-            #[cfg(feature = "journal")]
-            payments: Payments::new(
+        #[cfg(feature = "journal")]
+        let payments = {
+            let payments = Payments::new(
                 api.clone(),
                 Arc::clone(&clock),
                 journal(&config, Arc::clone(&clock)),
                 PaymentsSettings::default(),
-            ),
+            );
+            match &config.wrapper {
+                Some(settings) => payments.with_carrier(wrapper(settings)?, settings.compare_reads),
+                None => payments,
+            }
+        };
+        Ok(Self {
+            #[cfg(feature = "journal")]
+            payments,
             config,
             environment: environment.clone(),
             clock,
@@ -208,6 +231,16 @@ impl App {
         &self.transport
     }
 
+    /// Who finds out what is wrong with a BIN. Reads the files as they are now.
+    #[must_use]
+    pub fn doctor(&self) -> Doctor {
+        Doctor::open(
+            Some(&self.config.file),
+            &self.environment,
+            Arc::clone(&self.clock),
+        )
+    }
+
     /// Kaspi's calls.
     #[must_use]
     pub fn api(&self) -> &Api {
@@ -258,6 +291,14 @@ fn journal(config: &Config, clock: Arc<dyn Clock>) -> Journal {
     })
 }
 
+/// The way to the old wrapper.
+#[cfg(feature = "journal")]
+fn wrapper(settings: &WrapperSettings) -> Result<Arc<dyn Carrier>, OpenError> {
+    let trust = trust_roots(&settings.trust)?;
+    let outbound = Outbound::new(trust.roots, Limits::default(), Reach::Anywhere)?;
+    Ok(Arc::new(Wrapper::new(settings.clone(), outbound)))
+}
+
 fn api_settings(config: &Config) -> ApiSettings {
     ApiSettings {
         phone_format: config.kaspi.phone_format,
@@ -273,6 +314,8 @@ impl Explain for OpenError {
         match self {
             Self::Config(error) => error.kind(),
             Self::Trust(error) => error.kind(),
+            #[cfg(feature = "journal")]
+            Self::Wrapper(error) => error.kind(),
         }
     }
 
@@ -284,6 +327,8 @@ impl Explain for OpenError {
         match self {
             Self::Config(error) => error.hint(),
             Self::Trust(error) => error.hint(),
+            #[cfg(feature = "journal")]
+            Self::Wrapper(error) => error.hint(),
         }
     }
 }

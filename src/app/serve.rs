@@ -28,8 +28,8 @@ pub struct Service {
 #[cfg(feature = "journal")]
 #[derive(Debug)]
 struct Books {
-    _serving: Option<Serving>,
-    _keeper: Keeper,
+    serving: Option<Serving>,
+    keeper: Keeper,
 }
 
 /// Why a program cannot serve.
@@ -93,10 +93,15 @@ impl Service {
         self.live.socket()
     }
 
-    /// Closes the state socket, frees the state folder, and leaves the merchants' folders alone.
-    pub fn stop(self) {
+    /// Leaves the payments and the merchants' folders alone, closes the journal and the state socket, and
+    /// frees the state folder.
+    pub async fn stop(self) {
         #[cfg(feature = "journal")]
-        drop(self.books);
+        {
+            self.books.keeper.stop().await;
+            drop(self.books.serving);
+            self.app.payments().journal().close().await;
+        }
         drop(self.live);
         drop(self.rotation);
     }
@@ -114,19 +119,26 @@ async fn books(app: &App) -> Result<Books, ServeError> {
         }
     };
     Ok(Books {
-        _serving: serving,
-        _keeper: app.keep_payments(),
+        serving,
+        keeper: app.keep_payments(),
     })
+}
+
+impl ServeError {
+    /// The error of another room that it passes on.
+    fn passed_on(&self) -> Option<&dyn Explain> {
+        match self {
+            Self::Live(error) => Some(error),
+            #[cfg(feature = "journal")]
+            Self::Journal(error) => Some(error),
+            Self::Signals(_) => None,
+        }
+    }
 }
 
 impl Explain for ServeError {
     fn kind(&self) -> &'static str {
-        match self {
-            Self::Live(error) => error.kind(),
-            #[cfg(feature = "journal")]
-            Self::Journal(error) => error.kind(),
-            Self::Signals(_) => "io",
-        }
+        self.passed_on().map_or("io", Explain::kind)
     }
 
     fn fault(&self) -> Fault {
@@ -134,11 +146,6 @@ impl Explain for ServeError {
     }
 
     fn hint(&self) -> Option<String> {
-        match self {
-            Self::Live(error) => error.hint(),
-            #[cfg(feature = "journal")]
-            Self::Journal(error) => error.hint(),
-            Self::Signals(_) => None,
-        }
+        self.passed_on()?.hint()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Failure, JournalError, KeyError};
+use super::{CarrierError, Failure, JournalError, KeyError};
 use crate::api;
 use crate::base::{
     Amount, Balance, Bin, Delivery, Explain, Fault, OperationId, PaymentId, ReturnOperationId,
@@ -20,10 +20,16 @@ pub enum Error {
         /// What happened.
         source: api::Error,
     },
-    /// The BIN's operations belong to the old wrapper.
-    #[error(
-        "BIN `{bin}` is routed through the old wrapper (`route = \"wrapper\"`), and this version speaks to Kaspi only"
-    )]
+    /// The call to the old wrapper failed, or could not be made.
+    #[error("{source}")]
+    Carried {
+        /// Our name for the operation; none for a read.
+        operation: Option<OperationId>,
+        /// What happened.
+        source: CarrierError,
+    },
+    /// The BIN's operations belong to the old wrapper, which has no such call.
+    #[error("BIN `{bin}` is routed through the old wrapper (`route = \"wrapper\"`), which has no such call")]
     NotDirect {
         /// The BIN.
         bin: Bin,
@@ -213,6 +219,7 @@ impl Error {
     pub fn operation(&self) -> Option<OperationId> {
         match self {
             Self::Kaspi { operation, .. }
+            | Self::Carried { operation, .. }
             | Self::Journal { operation, .. }
             | Self::Unseen { operation, .. } => *operation,
             Self::InFlight { operation, .. }
@@ -252,6 +259,7 @@ impl Explain for Error {
                 meant(failure).map_or("unknown_code", |meaning| meaning.kind)
             }
             Self::Journal { source, .. } => source.kind(),
+            Self::Carried { source, .. } => source.kind(),
             Self::NotDirect { .. } => "not_direct",
             Self::MessageTooLong { .. } => "message_too_long",
             Self::Key(error) => error.kind(),
@@ -278,6 +286,7 @@ impl Explain for Error {
                 meant(failure).map_or(Fault::Kaspi, |meaning| meaning.fault)
             }
             Self::Journal { source, .. } => source.fault(),
+            Self::Carried { source, .. } => source.fault(),
             Self::NotDirect { .. } => Fault::Operator,
             Self::UnknownOutcome { .. } | Self::RefundUnsettled { .. } | Self::Overtaken { .. } => {
                 Fault::Operator
@@ -313,6 +322,10 @@ impl Explain for Error {
             Self::RefusedBefore { failure, .. } => failure.hint.clone(),
             Self::Journal { source, .. } => source.hint(),
             Self::Key(error) => error.hint(),
+            Self::Carried { operation: Some(operation), source } if source.delivery() == Some(Delivery::Unknown) => {
+                Some(look(operation))
+            }
+            Self::Carried { source, .. } => source.hint(),
             Self::NotDirect { .. } => Some(
                 "set `route = \"direct\"` in its merchant.toml once its payments are to come from here".to_owned(),
             ),
@@ -352,6 +365,7 @@ impl Explain for Error {
     fn delivery(&self) -> Option<Delivery> {
         match self {
             Self::Kaspi { source, .. } => source.delivery(),
+            Self::Carried { source, .. } => source.delivery(),
             Self::RefusedBefore { .. } | Self::NotMade { .. } => Some(Delivery::Refused),
             Self::Unseen { .. } | Self::RefundBusy { .. } | Self::Overtaken { .. } => Some(Delivery::NotSent),
             Self::Journal { source, .. } => source.delivery(),
@@ -374,6 +388,7 @@ impl Explain for Error {
     fn code(&self) -> Option<i64> {
         match self {
             Self::Kaspi { source, .. } | Self::Unseen { source, .. } => source.code(),
+            Self::Carried { source, .. } => source.code(),
             Self::RefusedBefore { failure, .. } => failure.code,
             _ => None,
         }

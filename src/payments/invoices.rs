@@ -3,7 +3,7 @@
 use super::comment;
 use super::digest::Digest;
 use super::operation::{Request, Work};
-use super::{Answer, Error, OperationKind, Origin, Payments};
+use super::{Answer, Carried, CarriedInvoice, Carrier, Error, OperationKind, Origin, Payments};
 use crate::api::{self, CreateRemotePayment, MoneyPermit, Session, StatusWord};
 use crate::base::{Amount, Bin, OperationId, PaymentId, PhoneNumber, TradePointId};
 
@@ -157,6 +157,8 @@ struct Invoice {
 }
 
 impl Work for Invoice {
+    const CARRIED: bool = true;
+
     async fn send(&self, session: &Session, permit: MoneyPermit) -> Result<Answer, api::Error> {
         let invoice = CreateRemotePayment {
             amount: self.amount,
@@ -167,6 +169,25 @@ impl Work for Invoice {
         Ok(Answer::Invoice {
             payment_id: created.payment_id.get(),
         })
+    }
+
+    fn carry<'a>(
+        &'a self,
+        carrier: &'a dyn Carrier,
+        session: &'a Session,
+        permit: MoneyPermit,
+    ) -> Option<Carried<'a, Answer>> {
+        let invoice = CarriedInvoice {
+            bin: session.bin(),
+            device_token: session.device_token().cloned(),
+            phone: self.phone,
+            amount: self.amount,
+            message: comment::with_operation(&self.message, permit.operation()),
+        };
+        Some(Box::pin(async move {
+            let payment_id = carrier.create(permit, &invoice).await?.get();
+            Ok(Answer::Invoice { payment_id })
+        }))
     }
 }
 

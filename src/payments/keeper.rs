@@ -83,7 +83,7 @@ impl Payments {
         let payment = &look.payment;
         let id = payment.payment_id;
         let answered = match self.reading_session(Some(payment.bin), None, Some(payment)) {
-            Ok(session) => session.payment_status(id).await.map_err(super::Error::reading),
+            Ok(session) => self.status_of(&session, id).await,
             Err(error) => Err(error),
         };
         let written = match answered {

@@ -6,6 +6,8 @@
 //! [`Explain::delivery`](crate::base::Explain::delivery).
 
 mod books;
+mod carriage;
+mod carrier;
 mod comment;
 mod digest;
 mod error;
@@ -28,10 +30,17 @@ mod watch;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::api::{Api, KaspiTime, PaymentDetails, PaymentStatus, Session};
-use crate::base::{Bin, Clock, PaymentId, TradePointId};
+/// What one of Kaspi's codes means, for carriers that pass them on.
+pub use crate::api::meaning as kaspi_meaning;
+use crate::api::{Api, ClientInfo, KaspiTime, PaymentDetails, PaymentStatus, Session};
+pub use crate::api::{MoneyPermit, StatusWord};
+use crate::base::{Bin, Clock, PaymentId, PhoneNumber, TradePointId};
 
 pub use books::{Import, ImportedPayment};
+use carriage::Carriage;
+pub use carrier::{
+    Carried, CarriedInvoice, CarriedLink, CarriedRefund, Carrier, CarrierError, HOP_HEADER, LinkCarried,
+};
 pub use error::Error;
 use invoice_gate::{Gate, InvoiceGate};
 pub use invoices::{CanceledPayment, CreatedPayment, NewCancel, NewPayment};
@@ -61,6 +70,7 @@ pub struct Payments {
     invoices: Arc<InvoiceGate>,
     journal: Journal,
     settings: PaymentsSettings,
+    carriage: Option<Carriage>,
 }
 
 /// How a payment stands, and how old that knowledge is.
@@ -86,6 +96,7 @@ impl Payments {
             invoices: Arc::default(),
             journal,
             settings,
+            carriage: None,
         }
     }
 
@@ -158,6 +169,22 @@ impl Payments {
         session.payment_details(payment).await.map_err(Error::reading)
     }
 
+    /// Whether a phone number can get an invoice, and whose it is: a person's name, not to be stored. At
+    /// most 50 times a minute for each device, which is kept here.
+    ///
+    /// # Errors
+    ///
+    /// Kaspi refuses, no answer came, or it was asked too often.
+    pub async fn client_info(
+        &self,
+        bin: Option<Bin>,
+        trade_point: Option<TradePointId>,
+        phone: PhoneNumber,
+    ) -> Result<ClientInfo, Error> {
+        let session = self.session(bin, trade_point).map_err(Error::reading)?;
+        session.client_info(phone).await.map_err(Error::reading)
+    }
+
     /// Watches a payment until nothing more can come. Nothing is asked before the watch is.
     ///
     /// `expire_date` is Kaspi's `ExpireDate`, where its answer had one.
@@ -180,7 +207,7 @@ impl Payments {
     }
 
     async fn ask(&self, session: &Session, payment: PaymentId) -> Result<KnownStatus, Error> {
-        let status = session.payment_status(payment).await.map_err(Error::reading)?;
+        let status = self.status_of(session, payment).await?;
         self.note(payment, &status).await;
         Ok(KnownStatus {
             bin: session.bin(),

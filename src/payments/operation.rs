@@ -1,6 +1,7 @@
 //! The course of one operation: written down, sent, its outcome written down. On its own task.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use time::format_description::well_known::Rfc3339;
 use tokio::time::Instant;
@@ -8,12 +9,13 @@ use tokio::time::Instant;
 use super::digest::Digest;
 use super::journal::{Begun, Key, NewOperation, Outcome, RefundTurn};
 use super::{
-    Answer, Error, Failure, OperationKind, OperationRecord, OperationRoute, OperationState, Origin, Payments,
-    RequestKey, Step,
+    Answer, Carried, Carrier, Error, Failure, OperationKind, OperationRecord, OperationRoute, OperationState,
+    Origin, Payments, RequestKey, Step,
 };
 use crate::api::{self, MoneyPermit, Session};
 use crate::base::{
-    Amount, Balance, Bin, Explain, OperationId, PaymentId, PhoneNumber, ReturnOperationId, TradePointId,
+    Amount, Balance, Bin, Delivery, Explain, OperationId, PaymentId, PhoneNumber, ReturnOperationId,
+    TradePointId,
 };
 
 /// What is asked for, as far as the journal is concerned.
@@ -38,14 +40,18 @@ pub(super) struct Place {
 
 /// What an operation does at Kaspi.
 pub(super) trait Work: Send + Sync + 'static {
+    /// Whether the old wrapper has such a call.
+    const CARRIED: bool = false;
+
     /// What has to be seen, under which turn, before it may be sent.
     fn prepare(
         &self,
         payments: &Payments,
         session: &Session,
         operation: OperationId,
+        route: OperationRoute,
     ) -> impl Future<Output = Result<Ready, Error>> + Send {
-        let _ = (payments, session, operation);
+        let _ = (payments, session, operation, route);
         async { Ok(Ready::default()) }
     }
 
@@ -55,6 +61,23 @@ pub(super) trait Work: Send + Sync + 'static {
         session: &Session,
         permit: MoneyPermit,
     ) -> impl Future<Output = Result<Answer, api::Error>> + Send;
+
+    /// The same over the old wrapper; none where it has no such call.
+    fn carry<'a>(
+        &'a self,
+        carrier: &'a dyn Carrier,
+        session: &'a Session,
+        permit: MoneyPermit,
+    ) -> Option<Carried<'a, Answer>> {
+        let _ = (carrier, session, permit);
+        None
+    }
+}
+
+/// The way that an operation was written down for. It keeps to it, whatever the BIN's route is by now.
+enum Way {
+    Direct,
+    Carried(Arc<dyn Carrier>),
 }
 
 /// Leave to send.
@@ -96,14 +119,14 @@ impl Payments {
         }
     }
 
-    async fn course(
+    async fn course<W: Work>(
         self,
         id: OperationId,
         place: Place,
         request: Request,
-        work: impl Work,
+        work: W,
     ) -> Result<Done, Error> {
-        let (session, new) = match self.ready_to_record(id, place, &request).await? {
+        let (session, new) = match self.ready_to_record(id, place, &request, W::CARRIED).await? {
             Start::Send(session, new) => (session, *new),
             Start::Replay(record) => return replay(*record),
         };
@@ -115,8 +138,15 @@ impl Payments {
         // a request that was not sent before goes on under its first name
         let id = record.id;
         self.step(Step::AfterRow, id);
-        let ready = match work.prepare(&self, &session, id).await {
-            Ok(ready) => ready,
+        let prepared = match self.way_of(&record) {
+            Ok(way) => work
+                .prepare(&self, &session, id, record.route)
+                .await
+                .map(|ready| (way, ready)),
+            Err(error) => Err(error),
+        };
+        let (way, ready) = match prepared {
+            Ok(prepared) => prepared,
             Err(error) => {
                 self.write_outcome(id, Outcome::NotSent(Failure::of(&error)))
                     .await;
@@ -141,7 +171,7 @@ impl Payments {
             }
         }
         self.step(Step::BeforeSend, id);
-        let outcome = self.sent(id, &session, &work).await;
+        let outcome = self.sent(id, &session, &work, &way).await;
         self.step(Step::AfterAnswer, id);
         let told = match &outcome {
             Ok(answer) => Outcome::Accepted(answer.clone()),
@@ -149,7 +179,16 @@ impl Payments {
         };
         self.write_outcome(id, told).await;
         self.step(Step::AfterOutcome, id);
+        let settled = match (&way, &outcome) {
+            (Way::Carried(_), Err(error)) if error.delivery() == Some(Delivery::Unknown) => {
+                self.settled_at_once(id).await
+            }
+            _ => None,
+        };
         drop(ready.turn);
+        if let Some(done) = settled {
+            return Ok(done);
+        }
         match outcome {
             Ok(answer) => Ok(Done {
                 operation: id,
@@ -158,16 +197,39 @@ impl Payments {
                 replayed: false,
                 inferred: false,
             }),
-            Err(source) => Err(Error::Kaspi {
-                operation: Some(id),
-                source,
-            }),
+            Err(error) => Err(error),
         }
     }
 
+    fn way_of(&self, record: &OperationRecord) -> Result<Way, Error> {
+        match record.route {
+            OperationRoute::Direct => Ok(Way::Direct),
+            OperationRoute::Wrapper => self.carrier(record.bin).map(Way::Carried),
+        }
+    }
+
+    /// The wrapper answers some refunds with nothing at all. What is left of the payment, asked of Kaspi
+    /// itself, may tell whether it was made; what it does not tell stays unknown.
+    async fn settled_at_once(&self, id: OperationId) -> Option<Done> {
+        let due = self.journal.check_now(id).await.ok()??;
+        due.operation.rest_before?;
+        let record = self.check_due(due).await.ok()?.operation;
+        let done = (record.state == OperationState::Accepted).then(|| replay(record))?;
+        Some(Done {
+            replayed: false,
+            ..done.ok()?
+        })
+    }
+
     /// The call, which has begun once this has been polled for the first time.
-    async fn sent(&self, id: OperationId, session: &Session, work: &impl Work) -> Result<Answer, api::Error> {
-        let mut call = std::pin::pin!(work.send(session, MoneyPermit::recorded(id)));
+    async fn sent(
+        &self,
+        id: OperationId,
+        session: &Session,
+        work: &impl Work,
+        way: &Way,
+    ) -> Result<Answer, Error> {
+        let mut call = std::pin::pin!(over(way, id, session, work));
         let first = std::future::poll_fn(|context| std::task::Poll::Ready(call.as_mut().poll(context))).await;
         self.step(Step::AfterSend, id);
         match first {
@@ -183,11 +245,12 @@ impl Payments {
         id: OperationId,
         place: Place,
         request: &Request,
+        carried: bool,
     ) -> Result<Start, Error> {
         let bin = place.bin;
         let digest = request.digest.clone().bin(bin).trade_point(place.named).finish();
-        let session = match self.direct(place.session) {
-            Ok(session) => session,
+        let (session, route) = match self.way(place.session, carried) {
+            Ok(way) => way,
             Err(error) => {
                 let RequestKey::Given(key) = &request.origin.key else {
                     return Err(error);
@@ -204,7 +267,7 @@ impl Payments {
             kind: request.kind,
             bin,
             trade_point: session.channel().trade_point_id(place.named),
-            route: OperationRoute::Direct,
+            route,
             caller: request.origin.caller.to_string(),
             key: match &request.origin.key {
                 RequestKey::None => Key::None,
@@ -221,19 +284,6 @@ impl Payments {
             phone: request.phone,
         };
         Ok(Start::Send(session, Box::new(new)))
-    }
-
-    /// What moves money keeps to the BIN's route; reads may go straight to Kaspi for any.
-    fn direct(&self, session: Result<Session, api::Error>) -> Result<Session, Error> {
-        let session = session.map_err(|source| Error::Kaspi {
-            operation: None,
-            source,
-        })?;
-        if session.channel().is_direct() {
-            Ok(session)
-        } else {
-            Err(Error::NotDirect { bin: session.bin() })
-        }
     }
 
     /// Writes an operation down, or waits for the outcome of the one that its key stands for.
@@ -304,6 +354,21 @@ impl Payments {
         if let Some(steps) = &self.settings.steps {
             steps.at(step, id);
         }
+    }
+}
+
+async fn over(way: &Way, id: OperationId, session: &Session, work: &impl Work) -> Result<Answer, Error> {
+    let permit = MoneyPermit::recorded(id);
+    let operation = Some(id);
+    match way {
+        Way::Direct => work
+            .send(session, permit)
+            .await
+            .map_err(|source| Error::Kaspi { operation, source }),
+        Way::Carried(carrier) => match work.carry(carrier.as_ref(), session, permit) {
+            Some(call) => call.await.map_err(|source| Error::Carried { operation, source }),
+            None => Err(Error::NotDirect { bin: session.bin() }),
+        },
     }
 }
 

@@ -71,7 +71,11 @@ impl Payments {
         }
     }
 
-    fn session(&self, bin: Option<Bin>, trade_point: Option<TradePointId>) -> Result<Session, api::Error> {
+    pub(super) fn session(
+        &self,
+        bin: Option<Bin>,
+        trade_point: Option<TradePointId>,
+    ) -> Result<Session, api::Error> {
         let session = self.api.session(bin)?;
         match trade_point {
             Some(id) => session.at(id),

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use super::comment;
 use super::digest::Digest;
 use super::operation::{Done, Request, Work};
-use super::{Answer, Error, OperationKind, Origin, Payments, PurchaseAnswer};
+use super::{Answer, Carried, CarriedLink, Carrier, Error, OperationKind, Origin, Payments, PurchaseAnswer};
 use crate::api::{
     self, CreateLink, CreateQr, KaspiTime, LinkCreated, MoneyPermit, PollTiming, QrCreated, Session,
 };
@@ -164,6 +165,8 @@ impl Work for Qr {
 struct Link(CreateLink);
 
 impl Work for Link {
+    const CARRIED: bool = true;
+
     async fn send(&self, session: &Session, permit: MoneyPermit) -> Result<Answer, api::Error> {
         let made = session.create_link(permit, &self.0).await?;
         Ok(Answer::Link {
@@ -171,6 +174,31 @@ impl Work for Link {
             payment_link: made.payment_link,
             purchase: kept(made.expire_date.as_ref(), made.payment_methods, made.timing),
         })
+    }
+
+    /// The wrapper takes a message where Kaspi takes the number of the order.
+    fn carry<'a>(
+        &'a self,
+        carrier: &'a dyn Carrier,
+        session: &'a Session,
+        permit: MoneyPermit,
+    ) -> Option<Carried<'a, Answer>> {
+        let order = self.0.external_id.as_ref().map_or("", ExternalId::as_str);
+        let link = CarriedLink {
+            bin: session.bin(),
+            device_token: session.device_token().cloned(),
+            amount: self.0.amount,
+            message: comment::with_operation(order, permit.operation()),
+        };
+        Some(Box::pin(async move {
+            let made = carrier.create_link(permit, &link).await?;
+            let expires = made.expire_date.map(KaspiTime::new);
+            Ok(Answer::Link {
+                payment_id: made.payment_id.get(),
+                payment_link: made.payment_link,
+                purchase: kept(expires.as_ref(), Vec::new(), PollTiming::default()),
+            })
+        }))
     }
 }
 

@@ -5,8 +5,11 @@ use super::digest::Digest;
 use super::journal::NewKnownPayment;
 use super::judgement::allowed;
 use super::operation::{Place, Ready, Request, Work};
-use super::{Answer, Error, OperationKind, OperationState, Origin, PaymentRecord, PaymentSource, Payments};
-use crate::api::{self, MoneyPermit, PaymentDetails, PaymentState, RefundPayment, Session};
+use super::{
+    Answer, Carried, CarriedRefund, Carrier, Error, OperationKind, OperationRoute, OperationState, Origin,
+    PaymentRecord, PaymentSource, Payments,
+};
+use crate::api::{self, MoneyPermit, PaymentState, RefundPayment, Session};
 use crate::base::{Amount, Bin, Explain, OperationId, PaymentId, ReturnOperationId, TradePointId};
 
 /// How many other organisations are asked whether an unknown payment is theirs.
@@ -169,7 +172,12 @@ impl Payments {
     }
 
     /// Kaspi's word on whether it was paid, where the journal has none yet.
-    async fn must_be_paid(&self, session: &Session, payment: PaymentId) -> Result<(), Error> {
+    async fn must_be_paid(
+        &self,
+        session: &Session,
+        payment: PaymentId,
+        route: OperationRoute,
+    ) -> Result<(), Error> {
         let known = self.recorded_payment(payment).await?;
         if known.is_some_and(|known| is_paid(&known)) {
             return Ok(());
@@ -178,6 +186,8 @@ impl Payments {
             Ok(status) => status,
             // what is left decides, and Kaspi itself in the end
             Err(error) if error.code().is_some() => return Ok(()),
+            // and so they do where the wrapper is the only way
+            Err(_) if route == OperationRoute::Wrapper => return Ok(()),
             Err(source) => {
                 return Err(Error::Unseen {
                     operation: None,
@@ -199,12 +209,15 @@ impl Payments {
 struct Refund(RefundPayment);
 
 impl Work for Refund {
+    const CARRIED: bool = true;
+
     /// Under the payment's turn: what is left now, less what nobody knows of our own.
     async fn prepare(
         &self,
         payments: &Payments,
         session: &Session,
         operation: OperationId,
+        route: OperationRoute,
     ) -> Result<Ready, Error> {
         let RefundPayment { payment_id, amount } = self.0;
         let journal = |source| Error::Journal {
@@ -223,7 +236,7 @@ impl Work for Refund {
                 waited: wait,
             });
         };
-        payments.must_be_paid(session, payment_id).await?;
+        payments.must_be_paid(session, payment_id, route).await?;
         let earlier = payments.journal.refunds_of(payment_id).await.map_err(journal)?;
         let unsettled: Vec<_> = earlier
             .into_iter()
@@ -231,17 +244,21 @@ impl Work for Refund {
             .filter(|refund| matches!(refund.state, OperationState::Sent | OperationState::Unknown))
             .filter_map(|refund| Some((refund.id, refund.amount?)))
             .collect();
-        let PaymentDetails {
-            available_return_amount: left,
-            ..
-        } = session
-            .payment_details(payment_id)
-            .await
-            .map_err(|source| Error::Unseen {
-                operation: Some(operation),
-                source,
-            })?;
-        if amount.tiyn() > left.tiyn() {
+        let left = match session.payment_details(payment_id).await {
+            Ok(details) => Some(details.available_return_amount),
+            // its BIN may have no way of its own to Kaspi yet: then Kaspi alone decides what is left
+            Err(error) if route == OperationRoute::Wrapper => {
+                tracing::warn!(%operation, %error, "what is left could not be seen before a refund through the wrapper");
+                None
+            }
+            Err(source) => {
+                return Err(Error::Unseen {
+                    operation: Some(operation),
+                    source,
+                });
+            }
+        };
+        if let Some(left) = left.filter(|left| amount.tiyn() > left.tiyn()) {
             return Err(Error::InsufficientFunds {
                 payment: payment_id,
                 asked: amount,
@@ -256,7 +273,7 @@ impl Work for Refund {
             });
         }
         Ok(Ready {
-            rest_before: Some(left),
+            rest_before: left,
             turn: Some(turn),
         })
     }
@@ -266,6 +283,26 @@ impl Work for Refund {
         Ok(Answer::Refund {
             return_operation_id: Some(done.return_operation_id.get()),
         })
+    }
+
+    fn carry<'a>(
+        &'a self,
+        carrier: &'a dyn Carrier,
+        session: &'a Session,
+        permit: MoneyPermit,
+    ) -> Option<Carried<'a, Answer>> {
+        let refund = CarriedRefund {
+            bin: session.bin(),
+            device_token: session.device_token().cloned(),
+            payment: self.0.payment_id,
+            amount: self.0.amount,
+        };
+        Some(Box::pin(async move {
+            let number = carrier.refund(permit, &refund).await?;
+            Ok(Answer::Refund {
+                return_operation_id: number.map(ReturnOperationId::get),
+            })
+        }))
     }
 }
 

@@ -132,6 +132,7 @@ fn a_day_at_the_shop() -> Vec<(String, Value)> {
     );
     let (_serving, serve) = run_until_ready(&["--config", config.to_str().unwrap(), "serve", "-o", "json"]);
     certificates(&folder.path().join("new"), dir, &mut take);
+    take("doctor", &[]);
     take("ping", &[]);
     take("tradepoints", &[]);
     let token = folder.path().join("device.token");
@@ -167,6 +168,8 @@ fn a_day_at_the_shop() -> Vec<(String, Value)> {
     take("emulate", &["scan", &qr]);
     take("link create", &["--amount", "100"]);
     take("device delete", &["--trade-point", "385716"]);
+    take("token new", &["--name", "shop-backend", "--bin", "891027350515"]);
+    take("man", &["--dir", folder.path().join("man1").to_str().unwrap()]);
     printed.push(("sandbox run".to_owned(), ready));
     printed.push(("serve".to_owned(), serve));
     printed

@@ -18,6 +18,8 @@
     unnameable_types
 )]
 
+#[cfg(all(feature = "gateway", feature = "sandbox"))]
+mod backend_service;
 mod cert_check;
 mod cert_convert;
 mod cert_install;
@@ -27,10 +29,30 @@ mod cert_request;
 mod cli;
 mod cli_journal;
 mod cli_kit;
+mod cli_man;
 mod cli_sandbox;
+mod cli_token;
 mod connections;
 mod contract;
 mod disclaimed;
+#[cfg(feature = "gateway")]
+mod docs_page;
+mod doctor_bank;
+mod doctor_causes;
+mod doctor_files;
+mod doctor_kit;
+mod doctor_late;
+mod doctor_nginx;
+mod doctor_openssl;
+mod doctor_reports;
+mod doctor_sockets;
+mod gateway_access;
+mod gateway_contracts;
+mod gateway_kit;
+mod gateway_limits;
+mod gateway_refusals;
+mod gateway_repeats;
+mod gateway_serve;
 mod identity_forms;
 mod identity_inspect;
 mod identity_kit;
@@ -47,6 +69,7 @@ mod money_keeper;
 mod money_keys;
 mod money_kit;
 mod money_refunds;
+mod outbound;
 mod outcomes;
 mod postgres;
 mod proxies;
@@ -58,6 +81,7 @@ mod routing;
 mod sandbox_caller;
 mod sandbox_endpoints;
 mod sandbox_faults;
+mod sandbox_state;
 mod sandbox_tls;
 mod sandbox_tools;
 mod secrecy;
@@ -66,3 +90,5 @@ mod tls_refusals;
 mod watching;
 mod worker;
 mod world;
+mod wrapper;
+mod wrapper_route;

@@ -1,7 +1,10 @@
 //! A PostgreSQL cluster of the tests' own: in a temporary folder, on a Unix socket, from the server
 //! binaries that are installed. It ends with the test program, however that ends.
 
+#![allow(dead_code, reason = "two test programs use it, each a part")]
+
 use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -67,6 +70,8 @@ impl Cluster {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .current_dir("/")
+            // what ends the tests' group of processes must not end the one that clears up after them
+            .process_group(0)
             .spawn()
             .unwrap();
         let cluster = Self {
@@ -249,7 +254,6 @@ fn other_account() -> Option<Account> {
 }
 
 fn become_account(account: Option<&Account>, program: &Path) -> Command {
-    use std::os::unix::process::CommandExt;
     let mut command = Command::new(program);
     if let Some(account) = account {
         command

@@ -368,6 +368,7 @@ impl Steps for Gate {
 /// Not a test: what [`Worker::start`] starts. Does nothing where nobody has.
 #[test]
 #[ignore = "the process that other tests kill"]
+#[expect(clippy::exit, reason = "an operation that was stopped never ends")]
 fn works_for_another_test() {
     let (Some(socket), Some(config)) = (std::env::var_os(SOCKET), std::env::var_os(CONFIG)) else {
         return;

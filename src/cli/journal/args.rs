@@ -23,7 +23,7 @@ pub(in crate::cli) enum JournalCommand {
         cursor: Option<Cursor>,
     },
     /// One operation, with its history
-    #[command(after_help = "Example: kaspi journal show 019ab3c4-5d6e-7f80-9a1b-2c3d4e5f6071")]
+    #[command(after_help = "Example: kaspi journal show 00000000-0000-7000-8000-000000000001")]
     Show {
         /// The operation
         #[arg(value_name = "OPERATION")]
@@ -31,7 +31,7 @@ pub(in crate::cli) enum JournalCommand {
     },
     /// Say what became of an operation whose outcome is unknown
     #[command(
-        after_help = "Example: kaspi journal resolve 019ab3c4-5d6e-7f80-9a1b-2c3d4e5f6071 --accepted --payment-id 12800000774 --why 'found in the Kaspi Pay app'"
+        after_help = "Example: kaspi journal resolve 00000000-0000-7000-8000-000000000001 --accepted --payment-id 12800000774 --why 'found in the Kaspi Pay app'"
     )]
     Resolve(Resolve),
     /// Ask Kaspi about everything that is unknown, and settle what its answers settle

@@ -6,7 +6,7 @@ mod keys;
 mod outcomes;
 mod payments;
 #[path = "../../../../tests/it/postgres.rs"]
-#[allow(dead_code, unreachable_pub, missing_docs, missing_debug_implementations)]
+#[allow(unreachable_pub, missing_docs, missing_debug_implementations)]
 mod postgres;
 mod postgres_faults;
 mod reading;
