@@ -68,7 +68,7 @@ impl World {
         let mut bank = Command::new("sh")
             .args([
                 "-c",
-                r#""$@" & cat >/dev/null; kill -9 $!"#,
+                r#""$@" & trap '' HUP INT TERM; cat >/dev/null; kill -9 $!"#,
                 "sh",
                 env!("CARGO_BIN_EXE_kaspi"),
             ])
