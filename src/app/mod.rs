@@ -1,7 +1,10 @@
 //! From a configuration file to a working set: the one place that knows every room.
 
 mod canary;
+pub mod live;
+mod serve;
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,12 +19,15 @@ use crate::payments::Payments;
 use crate::registry::{Canary, Rotation, Rotor};
 use crate::transport::{Pool, Transport};
 use canary::TradePointsCanary;
+use live::{LiveError, LiveServer, Window};
+pub use serve::{ServeError, Service};
 
 /// Everything that a program needs to speak for the configured BINs.
 #[derive(Debug)]
 pub struct App {
     config: Config,
     environment: Environment,
+    clock: Arc<dyn Clock>,
     rotor: Arc<Mutex<Rotor<Pool>>>,
     transport: Arc<Transport>,
     api: Api,
@@ -72,9 +78,10 @@ impl App {
         let api = Api::new(Arc::clone(&transport), api_settings(&config));
         Ok(Self {
             #[cfg(feature = "journal")]
-            payments: Payments::new(api.clone(), clock),
+            payments: Payments::new(api.clone(), Arc::clone(&clock)),
             config,
             environment: environment.clone(),
+            clock,
             rotor: Arc::new(Mutex::new(rotor)),
             transport,
             api,
@@ -88,16 +95,70 @@ impl App {
     /// A new certificate is used once Kaspi has answered a harmless call over it for each of its BINs;
     /// until then, and if it is refused, the earlier one goes on (`docs/rotation.md`).
     pub async fn start_rotation(&self) -> Rotation {
+        let rotation = self.begin_rotation();
+        rotation.started().await;
+        rotation
+    }
+
+    fn begin_rotation(&self) -> Rotation {
         let (config, environment) = (self.config.clone(), self.environment.clone());
         let canary: Arc<dyn Canary<Pool>> = Arc::new(TradePointsCanary(self.api.clone()));
-        let rotation = Rotation::start(
+        Rotation::start(
             Arc::clone(&self.rotor),
             self.config.certs_dir.clone(),
             Arc::new(move || config::scan(&config, &environment)),
             canary,
-        );
-        rotation.started().await;
-        rotation
+        )
+    }
+
+    /// Tells other processes of this machine what this one serves, as long as the handle is held: through
+    /// a unix socket in the configuration's `state_dir`, to processes of this user and of root alone.
+    /// `kaspi merchants` and `kaspi cert install` ask there. [`live::ask_for_state`] does too.
+    ///
+    /// `listen` are addresses on which the program takes calls; they are only told.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new()?.block_on(async {
+    /// # use kaspi_direct::app::{App, live};
+    /// # use kaspi_direct::config::Environment;
+    /// # let folder = tempfile::tempdir()?;
+    /// # std::fs::create_dir(folder.path().join("certs"))?;
+    /// # let file = folder.path().join("kaspi.toml");
+    /// # std::fs::write(&file, "[kaspi]\nbase_url = 'https://qrapi-cert-ip.kaspi.kz/r3'\n")?;
+    /// use std::sync::Arc;
+    ///
+    /// let app = App::open(&file, &Environment::of_process())?;
+    /// let rotation = Arc::new(app.start_rotation().await);
+    /// let _open = app.serve_live_state(&rotation, &[])?;
+    ///
+    /// let state = live::ask_for_state(&app.config().state_dir).await?;
+    /// assert_eq!(state.map(|state| state.process_id), Some(std::process::id()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Another process serves with the same state folder, or the folder cannot be used.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub fn serve_live_state(
+        &self,
+        rotation: &Arc<Rotation>,
+        listen: &[SocketAddr],
+    ) -> Result<LiveServer, LiveError> {
+        let window = Window {
+            transport: Arc::clone(&self.transport),
+            rotation: Arc::clone(rotation),
+            config_file: self.config.file.clone(),
+            certs_dir: self.config.certs_dir.clone(),
+            listen: listen.to_vec(),
+            started_at: self.clock.now(),
+        };
+        LiveServer::start(&self.config.state_dir, window)
     }
 
     /// The configuration that was read.

@@ -160,6 +160,11 @@ pub(super) enum Command {
     /// Certificates and keys
     #[command(subcommand)]
     Cert(Cert),
+    /// Keep every identity ready until told to stop (no HTTP yet)
+    #[command(
+        after_help = "Example: kaspi serve -o json\n\nTakes up changed files while it runs, proves new certificates to Kaspi, and tells other commands what it serves\nthrough a socket in `state_dir`. It listens on no network address yet: HTTP contracts arrive with the gateway. SIGHUP reads the folders again; SIGTERM and\nSIGINT end it. One line says that it is ready."
+    )]
+    Serve,
     /// A simulated Kaspi with a certificate authority of its own, for tests
     #[cfg(feature = "sandbox")]
     #[command(subcommand)]

@@ -36,7 +36,14 @@ impl Exit {
         match (error.kind(), error.fault()) {
             // the right question for a BIN that the configuration does not serve
             ("unknown_bin" | "mistyped_bin" | "no_trade_point", _) => Self::Configuration,
-            ("borrowed_identity" | "install_in_progress" | "nothing_to_roll_back", _) => Self::SaidNo,
+            (
+                "borrowed_identity"
+                | "gateway_no_answer"
+                | "install_in_progress"
+                | "not_published"
+                | "nothing_to_roll_back",
+                _,
+            ) => Self::SaidNo,
             // TLS failed, whoever has to act on it
             (
                 "certificate_refused"

@@ -7,6 +7,7 @@ mod context;
 mod demo;
 mod exit;
 mod failure;
+mod gateway;
 mod merchants;
 mod payment;
 mod purchase;
@@ -14,6 +15,7 @@ mod qr_code;
 mod report;
 #[cfg(feature = "sandbox")]
 mod sandbox;
+mod serve;
 mod setup;
 mod watch;
 
@@ -39,7 +41,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => return misused(&error, Format::wanted_by(&arguments)),
     };
     let report = Report::new(&cli.global);
-    report.start_log();
+    report.start_log(matches!(cli.command, Command::Serve));
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -63,8 +65,9 @@ async fn dispatch(cli: Cli, report: &Report) -> Result<(), Failure> {
         Command::Emulate { step, payment } => setup::emulate(step, payment, &context).await,
         Command::Tradepoints => setup::trade_points(&context).await,
         Command::Device(command) => setup::device(command, &context).await,
-        Command::Merchants(command) => merchants::run(&command, &context),
+        Command::Merchants(command) => merchants::run(&command, &context).await,
         Command::Cert(command) => cert::run(command, &context).await,
+        Command::Serve => serve::run(&context).await,
         #[cfg(feature = "sandbox")]
         Command::Demo(options) => demo::run(options, report).await,
         #[cfg(feature = "sandbox")]

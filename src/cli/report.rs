@@ -64,21 +64,24 @@ impl Report {
         }
     }
 
-    /// The log goes to standard error: warnings, and more with `-v`.
-    pub(super) fn start_log(&self) {
+    /// The log goes to standard error: warnings, and more with `-v`. What runs for long tells what it
+    /// does, and when.
+    pub(super) fn start_log(&self, runs_for_long: bool) {
         let level = match (self.quiet, self.verbose) {
             (true, _) => LevelFilter::ERROR,
-            (false, 0) => LevelFilter::WARN,
-            (false, 1) => LevelFilter::INFO,
+            (false, 0) if !runs_for_long => LevelFilter::WARN,
+            (false, 0 | 1) => LevelFilter::INFO,
             (false, _) => LevelFilter::DEBUG,
         };
-        let _ = tracing_subscriber::fmt()
+        let log = tracing_subscriber::fmt()
             .with_writer(std::io::stderr)
             .with_ansi(self.colors(&std::io::stderr()))
             .with_max_level(level)
-            .without_time()
-            .with_target(false)
-            .try_init();
+            .with_target(false);
+        let _ = match runs_for_long {
+            true => log.try_init(),
+            false => log.without_time().try_init(),
+        };
     }
 
     /// The result of a command.

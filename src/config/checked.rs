@@ -18,6 +18,8 @@ pub struct Config {
     pub default_bin: Option<Bin>,
     /// The folder of the merchants' folders, absolute.
     pub certs_dir: PathBuf,
+    /// The folder for what a running program leaves for other processes, absolute. Need not exist yet.
+    pub state_dir: PathBuf,
     /// `[kaspi]`.
     pub kaspi: KaspiSettings,
     /// `[gateway]`.
@@ -151,6 +153,8 @@ pub struct MerchantSpec {
 pub struct TradePointSpec {
     /// Number and token.
     pub point: TradePoint,
+    /// The file that the token was read from, where it stands in one of its own.
+    pub device_token_file: Option<PathBuf>,
     /// Whether calls that name no trade point go here. True for exactly one of a merchant's.
     pub default: bool,
 }

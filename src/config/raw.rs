@@ -14,6 +14,7 @@ section! {
     RawFile {
         default_bin: String,
         certs_dir: String,
+        state_dir: String,
         kaspi: RawKaspi,
         gateway: RawGateway,
         wrapper: RawWrapper,

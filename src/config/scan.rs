@@ -63,7 +63,8 @@ fn read_all(
     let mut folders = Vec::new();
     for entry in fs::read_dir(&config.certs_dir).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
-        if !is_hidden(&entry.file_name()) {
+        // both may lie beside `kaspi.toml`
+        if !is_hidden(&entry.file_name()) && entry.path() != config.state_dir {
             folders.push(entry.path());
         }
     }

@@ -52,6 +52,10 @@ pub fn load(file: &Path, environment: &Environment) -> Result<Config, ConfigErro
         Some(given) => path(&file, given)?,
         None => beside(&file, "certs"),
     };
+    let state_dir = match &raw.state_dir {
+        Some(given) => path(&file, given)?,
+        None => beside(&file, "state"),
+    };
     let kaspi = kaspi(
         &file,
         raw.kaspi.map(|section| section.value).unwrap_or_default(),
@@ -73,6 +77,7 @@ pub fn load(file: &Path, environment: &Environment) -> Result<Config, ConfigErro
         file,
         default_bin,
         certs_dir,
+        state_dir,
         kaspi,
         gateway,
         wrapper,

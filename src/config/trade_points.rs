@@ -1,6 +1,6 @@
 //! A merchant's trade points and their device tokens.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::error::shown;
 use super::raw::{Hidden, RawMerchant, RawTradePoint};
@@ -33,6 +33,7 @@ pub(super) fn read(
                     warnings,
                 )?,
             },
+            device_token_file: token_file(file, raw.device_token_file.as_ref())?,
             default: true,
         }]
     } else {
@@ -101,6 +102,7 @@ fn from_list(
                     warnings,
                 )?,
             },
+            device_token_file: token_file(file, raw.device_token_file.as_ref())?,
             default,
         });
     }
@@ -134,6 +136,10 @@ fn token(
         (None, Some(named)) => from_file(file, named, warnings).map(Some),
         (None, None) => Ok(None),
     }
+}
+
+fn token_file(file: &Path, given: Option<&Located<String>>) -> Result<Option<PathBuf>, ConfigError> {
+    given.map(|given| path(file, given)).transpose()
 }
 
 fn from_file(

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use x509_parser::certificate::X509Certificate;
@@ -17,7 +17,7 @@ use super::key::KeyKind;
 use super::{IdentityError, error};
 
 /// The printable content of one certificate.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Facts {
     /// Whose it is, as a distinguished name.
@@ -29,10 +29,16 @@ pub struct Facts {
     /// SHA-256 of the DER certificate, lower-case hex.
     pub sha256: String,
     /// First moment of validity.
-    #[serde(serialize_with = "rfc3339")]
+    #[serde(
+        serialize_with = "rfc3339",
+        deserialize_with = "time::serde::rfc3339::deserialize"
+    )]
     pub not_before: OffsetDateTime,
     /// Last moment of validity.
-    #[serde(serialize_with = "rfc3339")]
+    #[serde(
+        serialize_with = "rfc3339",
+        deserialize_with = "time::serde::rfc3339::deserialize"
+    )]
     pub not_after: OffsetDateTime,
     /// Kind and size of the key, such as `RSA 2048`.
     pub key: String,

@@ -19,6 +19,11 @@ pub(super) fn folders_of(certs_dir: &Path, folders: &[MerchantFolder]) -> BTreeS
     for folder in folders.iter().filter(|folder| folder.bin.is_some()) {
         trail.follow(&folder.folder.join("merchant.toml"));
         let Ok(spec) = &folder.merchant else { continue };
+        let token_files = spec
+            .trade_points
+            .iter()
+            .filter_map(|point| point.device_token_file.as_deref());
+        token_files.for_each(|file| trail.follow(file));
         let IdentitySource::Own(own) = &spec.identity else {
             continue;
         };

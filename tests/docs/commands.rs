@@ -122,7 +122,7 @@ fn a_day_at_the_shop() -> Vec<(String, Value)> {
     };
     take("demo", &[]);
     take("sandbox init", &[dir]);
-    let (_sandbox, ready) = run_sandbox(dir);
+    let (_sandbox, ready) = run_until_ready(&["sandbox", "run", "--dir", dir]);
     let control = ready["control"].as_str().unwrap().to_owned();
     take("merchants list", &[]);
     take("merchants show", &["--bin", "210440028324"]);
@@ -130,6 +130,7 @@ fn a_day_at_the_shop() -> Vec<(String, Value)> {
         "cert inspect",
         &[&format!("{dir}/certs/891027350515/certificate.cer")],
     );
+    let (_serving, serve) = run_until_ready(&["--config", config.to_str().unwrap(), "serve", "-o", "json"]);
     certificates(&folder.path().join("new"), dir, &mut take);
     take("ping", &[]);
     take("tradepoints", &[]);
@@ -166,6 +167,7 @@ fn a_day_at_the_shop() -> Vec<(String, Value)> {
     take("link create", &["--amount", "100"]);
     take("device delete", &["--trade-point", "385716"]);
     printed.push(("sandbox run".to_owned(), ready));
+    printed.push(("serve".to_owned(), serve));
     printed
 }
 
@@ -232,9 +234,9 @@ impl Drop for Running {
     }
 }
 
-fn run_sandbox(dir: &str) -> (Running, Value) {
+fn run_until_ready(arguments: &[&str]) -> (Running, Value) {
     let mut child = Command::new(BIN)
-        .args(["sandbox", "run", "--dir", dir])
+        .args(arguments)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();

@@ -1,7 +1,9 @@
 //! The program as its users run it: a process, its two outputs, its exit code.
 
+use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use kaspi_direct::sandbox::pki::KeyKind;
 use kaspi_direct::sandbox::{Options, Sandbox, layout};
@@ -32,6 +34,75 @@ pub fn kaspi(arguments: &[&str], folder: &Path) -> Command {
         .env("HOME", folder)
         .stdin(Stdio::null());
     command
+}
+
+/// A run of the program that goes on until it is stopped, and the line with which it said that it is ready.
+pub struct Running {
+    child: Child,
+    pub ready: Value,
+    said: tempfile::NamedTempFile,
+}
+
+impl Running {
+    pub fn start(arguments: &[&str], folder: &Path) -> Self {
+        Self::of(kaspi(arguments, folder))
+    }
+
+    /// Any command that becomes the program.
+    pub fn of(mut command: Command) -> Self {
+        let said = tempfile::NamedTempFile::new().unwrap();
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(File::create(said.path()).unwrap())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let ready = serde_json::from_str(&line).unwrap_or_else(|error| {
+            let _ = child.kill();
+            let said = std::fs::read_to_string(said.path()).unwrap();
+            panic!("{error}: `{line}` {said}")
+        });
+        Self { child, ready, said }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has written to standard error so far.
+    pub fn said(&self) -> String {
+        std::fs::read_to_string(self.said.path()).unwrap()
+    }
+
+    pub fn signal(&self, name: &str) {
+        let asked = Command::new("sh")
+            .args(["-c", "kill -\"$1\" \"$2\"", "sh", name, &self.pid().to_string()])
+            .status()
+            .unwrap();
+        assert!(asked.success());
+    }
+
+    /// Asks it to stop, as an operator does, and gives its exit code.
+    pub fn stop(mut self) -> Option<i32> {
+        self.signal("TERM");
+        self.child.wait().unwrap().code()
+    }
+
+    /// Ends it as a loss of power does.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 /// A folder made by `kaspi sandbox init`, and the simulated Kaspi for it.

@@ -1,58 +1,16 @@
 //! `kaspi sandbox` as a process of its own, asked by our program and by an independent TLS client.
 
-use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use kaspi_direct::api::KaspiTime;
 use serde_json::{Value, json};
 
-use super::cli_kit::{kaspi, run_in};
+use super::cli_kit::{Running, kaspi, run_in};
 use super::kit::{FLOWERS, GIFTS, has_program};
 
-struct Running {
-    child: Child,
-    ready: Value,
-}
-
-impl Running {
-    fn start(folder: &Path, dir: &str, more: &[&str]) -> Self {
-        let arguments = [&["sandbox", "run", "--dir", dir], more].concat();
-        let mut child = kaspi(&arguments, folder)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        let ready = serde_json::from_str(&line).unwrap_or_else(|error| {
-            let mut said = String::new();
-            let _ = child.kill();
-            let _ = child.stderr.as_mut().unwrap().read_to_string(&mut said);
-            panic!("{error}: `{line}` {said}")
-        });
-        Self { child, ready }
-    }
-
-    /// Asks it to stop, as an operator does, and gives its exit code.
-    fn stop(mut self) -> Option<i32> {
-        let pid = self.child.id().to_string();
-        let asked = Command::new("sh")
-            .args(["-c", "kill -TERM \"$1\"", "sh", &pid])
-            .status()
-            .unwrap();
-        assert!(asked.success());
-        self.child.wait().unwrap().code()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn run_sandbox(folder: &Path, more: &[&str]) -> Running {
+    Running::start(&[&["sandbox", "run", "--dir", "bank"], more].concat(), folder)
 }
 
 fn curl(arguments: &[&str]) -> Value {
@@ -79,7 +37,7 @@ async fn curl_gets_the_same_answers_as_our_client() {
     let ran = run_in(here, &["sandbox", "init", "bank", "-o", "json"]).await;
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(ran.json(), json!({ "dir": "bank", "config": "bank/kaspi.toml" }));
-    let running = Running::start(here, "bank", &[]);
+    let running = run_sandbox(here, &[]);
     let listen = running.ready["listen"].as_str().unwrap().to_owned();
     let control = running.ready["control"].as_str().unwrap().to_owned();
     assert_eq!(running.ready["config"], "bank/kaspi.toml");
@@ -198,7 +156,7 @@ async fn a_strict_sandbox_refuses_nobody_in_particular_and_init_keeps_its_hands_
     let nowhere = run_in(here, &["sandbox", "run", "--dir", "none", "-o", "json"]).await;
     assert_eq!(nowhere.code, 3, "{nowhere:?}");
 
-    let running = Running::start(here, "bank", &["--strict"]);
+    let running = run_sandbox(here, &["--strict"]);
     let ran = run_in(here, &["--config", "bank/kaspi.toml", "tradepoints"]).await;
     assert_eq!(ran.code, 0, "{ran:?}");
     if has_program("curl") {

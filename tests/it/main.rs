@@ -37,6 +37,8 @@ mod identity_refusals;
 mod identity_robust;
 mod kit;
 mod late_alerts;
+mod live_install;
+mod live_state;
 mod outcomes;
 mod proxies;
 mod rotation_files;

@@ -201,12 +201,35 @@ async fn a_lost_watch_is_told_of_and_comes_back() {
     until(|| certificate(&app, FLOWERS) == issued.sha256()).await;
 }
 
+/// Noticed, and not only found by the rescan of every minute.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_token_in_another_folder_is_watched() {
+    let operator = Operator::of_two();
+    let server = Server::start(&operator.authority, Setup::of(&operator.authority)).await;
+    fs::create_dir(operator.path("tokens")).unwrap();
+    operator.write("tokens/flowers", "before");
+    let named = "trade_point_id = 7\ndevice_token_file = \"../../tokens/flowers\"\n";
+    operator.write_for(FLOWERS, "merchant.toml", named);
+    let app = operator.open(server.address, "");
+    let rotation = app.start_rotation().await;
+    let watched = rotation.state().watched_folders;
+    assert_eq!(watched, 4, "certs, two folders in it, and that of the token");
+    operator.write("tokens/flowers", "after");
+    until(|| {
+        let channel = app.transport().channel(Some(bin(FLOWERS))).unwrap();
+        channel.device_token(None).unwrap().expose() == "after"
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn sighup_asks_for_a_rescan() {
     let operator = Operator::of_two();
     let server = Server::start(&operator.authority, Setup::of(&operator.authority)).await;
-    // a file that nobody watches, since only `merchant.toml` knows of it
     let token = operator.write("token", "before");
+    // a second name for the file, in a folder that nobody watches: what is written there goes unnoticed
+    fs::create_dir(operator.path("elsewhere")).unwrap();
+    fs::hard_link(&token, operator.path("elsewhere/token")).unwrap();
     operator.write_for(
         FLOWERS,
         "merchant.toml",
@@ -223,7 +246,7 @@ async fn sighup_asks_for_a_rescan() {
         channel.device_token(None).unwrap().expose().to_owned()
     };
     assert_eq!(read(), "before");
-    operator.write("token", "after");
+    operator.write("elsewhere/token", "after");
     let sent = Command::new("kill")
         .args(["-HUP", &std::process::id().to_string()])
         .status();

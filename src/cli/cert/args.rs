@@ -18,12 +18,14 @@ pub(in crate::cli) enum Cert {
     Request(Request),
     /// Check new files, prove them to Kaspi, and put them in use in one step
     #[command(
-        after_help = "Example: kaspi cert install --bin 891027350515 --cert certificate.cer --key new/private.key --password-file new/password\n\nBefore anything changes, the trade points of every BIN that acts with this identity are read with the new one; if\nKaspi refuses, the old one stays. The set before is kept for `kaspi cert rollback`."
+        after_help = "Example: kaspi cert install --bin 891027350515 --cert certificate.cer --key new/private.key --password-file new/password\n\nBefore anything changes, the trade points of every BIN that acts with this identity are read with the new one; if\nKaspi refuses, the old one stays. The set before is kept for `kaspi cert rollback`. A running gateway is\ntold, and the command ends when it serves the new set; if it refuses, the set before is put back."
     )]
     Install(Install),
     /// Put the set back in use that was before the last installation
-    #[command(after_help = "Example: kaspi cert rollback --bin 891027350515")]
-    Rollback,
+    #[command(
+        after_help = "Example: kaspi cert rollback --bin 891027350515\n\nA running gateway is told, and the command ends when it serves the set."
+    )]
+    Rollback(Rollback),
     /// Bring files of any form into the standard layout
     #[command(
         after_help = "Example: kaspi cert convert bank.pfx --password-file pfx.password --out converted\n\nNeeds no configuration. Writes certificate.cer (PEM, own certificate first), private.key (PKCS#8, AES-256) and password. The\nkey never lies on the disk in clear; its password stays the same unless --generate-password."
@@ -92,6 +94,16 @@ pub(in crate::cli) struct Install {
     /// Take a certificate whose subject names other BINs only
     #[arg(long)]
     pub(super) allow_other_bin: bool,
+    /// Neither ask a running gateway nor wait until it serves the new files
+    #[arg(long)]
+    pub(super) no_wait: bool,
+}
+
+#[derive(Args, Debug)]
+pub(in crate::cli) struct Rollback {
+    /// Neither ask a running gateway nor wait until it serves the earlier files
+    #[arg(long)]
+    pub(super) no_wait: bool,
 }
 
 #[derive(Args, Debug)]

@@ -1,7 +1,9 @@
 //! What `kaspi cert` itself refuses.
 
+use std::fmt;
 use std::path::PathBuf;
 
+use super::published::Refusal;
 use crate::api;
 use crate::base::{Bin, Explain, Fault};
 
@@ -36,6 +38,9 @@ pub(super) enum CertError {
     CanaryRefused { bin: Bin, source: api::Error },
     #[error("whether Kaspi takes the new certificate for BIN `{bin}` is not known: {source}")]
     CanaryUnanswered { bin: Bin, source: api::Error },
+    /// The gateway goes on with what it served before.
+    #[error("{}", words(refusal))]
+    NotPublished { refusal: Box<Refusal>, left: Left },
     #[error("`{}` exists", path.display())]
     Exists { path: PathBuf },
     #[error("a password is needed, and there is no terminal to ask at")]
@@ -48,6 +53,64 @@ pub(super) enum CertError {
     NotReadBack { path: PathBuf },
 }
 
+/// What lies on the disk after the gateway did not take it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Left {
+    /// The set before, again.
+    Returned { set: u64 },
+    /// The new set; that before can be returned to.
+    New { owner: Bin },
+    /// The new set, and there is no other.
+    Only,
+    /// The set that was rolled back to.
+    RolledBack { set: u64 },
+}
+
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const AGAIN: &str =
+            "the gateway tries again every minute, and a restart uses it without asking Kaspi";
+        match self {
+            Self::Returned { set } => write!(f, "set {set} lies there again, so nothing has changed"),
+            Self::New { owner } => write!(
+                f,
+                "the new set lies there and is not in use: {AGAIN}; to take it back: `kaspi cert rollback --bin {owner}`"
+            ),
+            Self::Only => write!(
+                f,
+                "the new set lies there and is not in use: {AGAIN}; no earlier set is kept, so install another one"
+            ),
+            Self::RolledBack { set } => write!(f, "set {set} lies there and is not in use: {AGAIN}"),
+        }
+    }
+}
+
+fn words(refusal: &Refusal) -> String {
+    let Refusal {
+        bin,
+        process_id,
+        wanted,
+        serves,
+        problem,
+    } = refusal;
+    match (problem, serves) {
+        (Some(problem), _) => format!(
+            "the gateway (process {process_id}) does not serve BIN `{bin}` with what was installed: {}",
+            problem.message
+        ),
+        (None, Some(serves)) => {
+            format!(
+                "the gateway (process {process_id}) serves BIN `{bin}` with certificate `{serves}` and not with `{wanted}`"
+            )
+        }
+        (None, None) => {
+            format!(
+                "the gateway (process {process_id}) does not serve BIN `{bin}`, and not with certificate `{wanted}`"
+            )
+        }
+    }
+}
+
 impl Explain for CertError {
     fn kind(&self) -> &'static str {
         match self {
@@ -58,6 +121,8 @@ impl Explain for CertError {
             Self::OtherBin { .. } => "other_bin",
             Self::CanaryRefused { .. } => "canary_refused",
             Self::CanaryUnanswered { .. } => "canary_unanswered",
+            Self::NotPublished { refusal, .. } if refusal.is_unanswered() => "gateway_unanswered",
+            Self::NotPublished { .. } => "not_published",
             Self::Exists { .. } => "file_exists",
             Self::NoTerminal { .. } => "no_terminal",
             Self::ShortPassword { .. } => "short_password",
@@ -77,6 +142,8 @@ impl Explain for CertError {
             Self::Borrowed { .. } | Self::OtherBin { .. } | Self::Exists { .. } => Fault::Operator,
             Self::CanaryRefused { source, .. } => source.fault(),
             Self::CanaryUnanswered { .. } => Fault::Network,
+            Self::NotPublished { refusal, .. } if refusal.is_unanswered() => Fault::Network,
+            Self::NotPublished { .. } => Fault::Operator,
             Self::NotReadBack { .. } => Fault::Us,
         }
     }
@@ -102,6 +169,11 @@ impl Explain for CertError {
             }
             Self::CanaryUnanswered { .. } => {
                 "nothing has changed; try again, or install without asking Kaspi: `--no-canary`".to_owned()
+            }
+            Self::NotPublished { refusal, left } => {
+                let advice = refusal.problem.as_ref().and_then(|problem| problem.hint.as_deref());
+                let advice = advice.map(|hint| format!("; {hint}")).unwrap_or_default();
+                format!("{left}{advice}")
             }
             Self::Exists { .. } => "name another folder with `--out`, or move the file away".to_owned(),
             Self::NoTerminal { hint } => (*hint).to_owned(),

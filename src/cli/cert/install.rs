@@ -7,12 +7,14 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::args::Install;
-use super::error::CertError;
+use super::error::{CertError, Left};
 use super::prove::{Proof, prove};
+use super::published::{self, NotPublished, Published, Wanted};
 use super::{merchant, secret};
 use crate::base::{Bin, Clock, Password, SystemClock};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
+use crate::cli::gateway;
 use crate::config::{
     self, CERTIFICATE_FILE, CONTAINER_FILES, Config, Environment, IdentityFiles, IdentitySource,
     IdentitySpec, PASSWORD_FILE, PRIVATE_KEY_FILE, PasswordOrigin, PasswordSource, read_password_file,
@@ -40,6 +42,8 @@ pub(super) async fn run(wanted: Install, context: &Context<'_>) -> Result<(), Fa
     let new = load(&mut given)?;
     let bins = merchant::served_by(bin, &folders);
     check_bins(&new, &bins, &wanted, context)?;
+    // one that cannot be asked ends this before anything changes
+    let gateway = published::gateway_at_work(&config, wanted.no_wait).await?;
 
     let store = SetStore::open(&folder.folder)?;
     let staged = store.stage(&set_files(&given, &new)?, wanted.discard_previous)?;
@@ -65,6 +69,19 @@ pub(super) async fn run(wanted: Install, context: &Context<'_>) -> Result<(), Fa
     for leftover in &switched.leftovers {
         context.report.warning(leftover);
     }
+    let gateway = match gateway {
+        Some(_) => {
+            let wanted = Wanted {
+                bins: &bins,
+                sha256: new.fingerprint(),
+            };
+            match published::wait(&wanted, &config, context).await {
+                Ok(published) => published,
+                Err(reason) => return Err(undone(reason, bin, previous_set, &store, &config, context).await),
+            }
+        }
+        None => None,
+    };
     let installed = Installed {
         bin,
         set: switched.number,
@@ -74,6 +91,7 @@ pub(super) async fn run(wanted: Install, context: &Context<'_>) -> Result<(), Fa
         days_left: new.facts().days_left(SystemClock.now()),
         bins,
         proved,
+        gateway,
     };
     context.report.result(|paint| installed.text(paint), &installed);
     Ok(())
@@ -91,6 +109,7 @@ struct Installed<'a> {
     days_left: i64,
     bins: Vec<Bin>,
     proved: Vec<Bin>,
+    gateway: Option<Published>,
 }
 
 impl Installed<'_> {
@@ -105,7 +124,7 @@ impl Installed<'_> {
             None => "no earlier set is kept".to_owned(),
         };
         format!(
-            "{} set {} for BIN {}\n  sha256  {}\n  valid   to {} ({} days left)\n  serves  {}\n  proof   {proof}\n  back    {back}",
+            "{} set {} for BIN {}\n  sha256  {}\n  valid   to {} ({} days left)\n  serves  {}\n  proof   {proof}\n  gateway {}\n  back    {back}",
             paint.good("installed"),
             self.set,
             self.bin,
@@ -113,8 +132,48 @@ impl Installed<'_> {
             self.not_after.date(),
             self.days_left,
             listed(&self.bins),
+            Published::text(self.gateway.as_ref()),
         )
     }
+}
+
+/// A set that the gateway has judged and refused must not lie in wait for its next start, which asks
+/// nobody: the set before is put back. Where nothing is decided the new one stays.
+async fn undone(
+    reason: NotPublished,
+    owner: Bin,
+    previous: Option<u64>,
+    store: &SetStore,
+    config: &Config,
+    context: &Context<'_>,
+) -> Failure {
+    let refusal = match reason {
+        NotPublished::Refused(refusal) => refusal,
+        NotPublished::Unclear(failure) => {
+            context
+                .report
+                .warning("the new set lies there; whether the gateway serves it is not known");
+            return failure;
+        }
+    };
+    let left = match previous {
+        None => Left::Only,
+        Some(_) if !refusal.is_final() => Left::New { owner },
+        Some(set) => match store.return_to(set) {
+            Ok(_) => {
+                // its state is to show what lies there now; what it serves has not changed
+                let _ = gateway::rescanned(config).await;
+                Left::Returned { set }
+            }
+            Err(error) => {
+                context
+                    .report
+                    .warning(format!("the set before cannot be put back: {error}"));
+                Left::New { owner }
+            }
+        },
+    };
+    CertError::NotPublished { refusal, left }.into()
 }
 
 fn files(wanted: &Install) -> IdentityFiles {

@@ -9,6 +9,7 @@ mod install;
 mod merchant;
 mod output;
 mod prove;
+mod published;
 mod request;
 mod rollback;
 mod secret;
@@ -23,7 +24,7 @@ pub(super) async fn run(command: Cert, context: &Context<'_>) -> Result<(), Fail
         Cert::Check(wanted) => check::run(&wanted, context),
         Cert::Request(wanted) => request::run(wanted, context),
         Cert::Install(wanted) => install::run(wanted, context).await,
-        Cert::Rollback => rollback::run(context),
+        Cert::Rollback(wanted) => rollback::run(&wanted, context).await,
         Cert::Convert(wanted) => convert::run(&wanted, context),
         Cert::Inspect(wanted) => inspect::run(wanted, context),
     }

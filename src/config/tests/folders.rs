@@ -50,6 +50,15 @@ fn single(file: &str) -> IdentityFiles {
 }
 
 #[test]
+fn the_state_folder_is_no_merchant() {
+    let place = Place::with_merchant();
+    fs::create_dir(place.path("certs/state")).unwrap();
+    assert_eq!(place.scan().len(), 2);
+    place.put("kaspi.toml", format!("state_dir = \"certs/state\"\n{KASPI}"));
+    assert_eq!(place.scan().len(), 1);
+}
+
+#[test]
 fn a_folder_without_merchant_toml_is_usable() {
     let spec = Place::with_merchant().merchant();
     assert_eq!(spec.bin, Bin::parse(BIN).unwrap());

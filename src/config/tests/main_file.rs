@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -13,6 +14,7 @@ fn the_least_that_is_needed_and_the_defaults() {
     assert_eq!(config.file, place.path("kaspi.toml"));
     assert_eq!(config.default_bin, None);
     assert_eq!(config.certs_dir, place.path("certs"));
+    assert_eq!(config.state_dir, place.path("state"));
     let kaspi = &config.kaspi;
     assert_eq!(kaspi.base_url, "https://kaspi.example/r3");
     assert_eq!(kaspi.trust.extra_ca_file, None);
@@ -47,6 +49,7 @@ fn everything_given() {
             r#"
 default_bin = "{BIN}"
 certs_dir = "elsewhere/./certs"
+state_dir = "/var/lib/kaspi/"
 [kaspi]
 base_url = "https://kaspi.example:8443/r3/"
 extra_ca_file = "chain.pem"
@@ -86,6 +89,7 @@ url = "postgres://kaspi:planted@db.example/kaspi"
     let config = place.load().unwrap();
     assert_eq!(config.default_bin, Some(Bin::parse(BIN).unwrap()));
     assert_eq!(config.certs_dir, place.path("elsewhere/certs"));
+    assert_eq!(config.state_dir, Path::new("/var/lib/kaspi"));
     let kaspi = &config.kaspi;
     assert_eq!(kaspi.base_url, "https://kaspi.example:8443/r3");
     assert_eq!(kaspi.trust.extra_ca_file, Some(place.path("chain.pem")));
@@ -152,7 +156,7 @@ fn a_short_request_timeout_shortens_the_defaults() {
 fn a_relative_file_is_found_from_the_working_directory_and_kept_absolute() {
     let place = Place::new();
     let environment = place.environment().in_folder(place.root.path());
-    let config = load(std::path::Path::new("./kaspi.toml"), &environment).unwrap();
+    let config = load(Path::new("./kaspi.toml"), &environment).unwrap();
     assert_eq!(config.file, place.path("kaspi.toml"));
     assert_eq!(config.certs_dir, place.path("certs"));
 }
@@ -243,7 +247,7 @@ fn unknown_keys() {
     unknown key `kapsi` in the top level of /x/kaspi.toml line 1; did you mean `kaspi`?
     unknown key `bin` in [[gateway.token]] of /x/kaspi.toml line 3; did you mean `bins`?
     unknown key `a\nb` in the top level of /x/kaspi.toml line 1
-      hint: known there: `default_bin`, `certs_dir`, `kaspi`, `gateway`, `wrapper`, `journal`
+      hint: known there: `default_bin`, `certs_dir`, `state_dir`, `kaspi`, `gateway`, `wrapper`, `journal`
     ");
 }
 
@@ -281,6 +285,7 @@ fn values_that_cannot_be_used() {
         String::new(),
         "default_bin = \"89102735051\"\n".to_owned(),
         "certs_dir = \"\"\n".to_owned(),
+        "state_dir = \"\"\n".to_owned(),
         kaspi("only_extra_ca = true"),
         kaspi("extra_ca_file = \"absent.pem\""),
         kaspi("extra_ca_file = \"certs\""),
@@ -307,6 +312,7 @@ fn values_that_cannot_be_used() {
       hint: the bank's letter names it; production is `https://qrapi-cert-ip.kaspi.kz/r3`
     `default_bin` in /x/kaspi.toml line 1 is `89102735051`: a BIN has 12 digits, `89102735051` has 11 characters
     `certs_dir` in /x/kaspi.toml line 1 is ``: a path is not empty
+    `state_dir` in /x/kaspi.toml line 1 is ``: a path is not empty
     `kaspi.only_extra_ca` in /x/kaspi.toml line 3 is `true`: without `extra_ca_file` no server would be trusted
       hint: name the bank's chain with `extra_ca_file`, or drop `only_extra_ca`
     `kaspi.extra_ca_file` in /x/kaspi.toml line 3 names /x/absent.pem, which does not exist
