@@ -14,7 +14,7 @@ use crate::server;
 
 /// What opens every encrypted key here.
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
-/// The device token of every merchant here. Made up.
+/// What peers send that know no merchants. Made up.
 pub(crate) const TOKEN: &str = "00000000-0000-4000-8000-000000000001";
 /// Rounds of PBKDF2 that `openssl pkcs8` and `openssl pkey` take unasked.
 const OPENSSL_ROUNDS: u32 = 2048;
@@ -96,7 +96,7 @@ impl World {
             };
             write(&home.join("private.key"), &key);
             let about = format!(
-                "name = \"Shop {number}\"\ntrade_point_id = {}\ndevice_token = \"{TOKEN}\"\n",
+                "name = \"Shop {number}\"\ntrade_point_id = {}\ndevice_token = \"00000000-0000-4000-8000-{bin}\"\n",
                 number + 1
             );
             write(&home.join("merchant.toml"), &about);

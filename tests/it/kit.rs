@@ -106,10 +106,13 @@ impl Operator {
         self.write("kaspi.toml", text)
     }
 
-    /// The program's working set for a server at an address.
+    /// The program's working set for a server at an address, with every identity opened: a test may put
+    /// other files in place at once.
     pub fn open(&self, server: SocketAddr, more: &str) -> App {
         let file = self.configure(server, more);
-        App::open(&file, &Environment::default()).unwrap()
+        let app = App::open(&file, &Environment::default()).unwrap();
+        app.transport().registry().open_all();
+        app
     }
 }
 

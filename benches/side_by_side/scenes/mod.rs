@@ -5,6 +5,7 @@ mod bins;
 mod cold;
 mod distance;
 mod handshakes;
+mod instructions;
 mod memory;
 mod old_way;
 mod rotation;
@@ -26,6 +27,7 @@ type Play = fn(&Plan) -> Scene;
 /// The gateway's and the journal's take their places beside `old_way` and `warm`.
 pub(crate) const ALL: &[(&str, Play)] = &[
     ("warm", warm::play),
+    ("instructions", instructions::play),
     ("old-way", old_way::play),
     ("bins", bins::play),
     ("handshakes", handshakes::play),
