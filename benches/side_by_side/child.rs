@@ -65,6 +65,11 @@ impl Child {
         serde_json::from_value(self.hear().unwrap()).unwrap()
     }
 
+    /// Of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     fn hear(&mut self) -> Result<Value, String> {
         let mut line = String::new();
         self.output

@@ -3,7 +3,8 @@
 //! `cargo bench --bench side_by_side` runs every scene, prints a table and writes
 //! `target/bench/side_by_side.json`. `-- --scene NAME` (again and again) picks scenes, `-- --rounds N` sets
 //! how often each figure is taken, `-- --quick` takes little of everything, only to see that figures come
-//! out, and `-- --table FILE` prints the table of an earlier run.
+//! out. `-- --table FILE` prints the table of an earlier run, and `-- --document FILE` puts it into
+//! `docs/performance.md`.
 //!
 //! The server is a process of its own on a core of its own; so is each peer, on the other core, and it
 //! waits while others work. Peers take turns in short rounds, in alternating order, so that what else
@@ -14,6 +15,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::string_slice,
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
     clippy::cast_sign_loss,
@@ -74,8 +76,9 @@ fn main() {
             "--table" => {
                 return print!("{}", report::table(&report::read(&PathBuf::from(value()))));
             }
+            "--document" => return report::document(&report::read(&PathBuf::from(value()))),
             other => stop(&format!(
-                "unknown: `{other}`; there are --scene NAME, --rounds N, --quick and --table FILE"
+                "unknown: `{other}`; there are --scene NAME, --rounds N, --quick, --table FILE and --document FILE"
             )),
         }
     }

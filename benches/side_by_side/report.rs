@@ -129,6 +129,22 @@ pub(crate) fn table(report: &Report) -> String {
     text
 }
 
+/// Puts the table into the document, between its two marks.
+pub(crate) fn document(report: &Report) {
+    const MARKS: [&str; 2] = ["<!-- table -->\n", "<!-- end of the table -->\n"];
+    assert!(!report.quick, "a quick run is no measurement");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/performance.md");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let [begin, end] = MARKS.map(|mark| text.find(mark).expect("the document has its marks"));
+    let text = format!(
+        "{}{}\n{}",
+        &text[..begin + MARKS[0].len()],
+        table(report),
+        &text[end..]
+    );
+    std::fs::write(&file, text).unwrap();
+}
+
 fn shown(figure: &Figure, unit: &str) -> String {
     let unit = if unit.is_empty() {
         String::new()

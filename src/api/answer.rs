@@ -62,6 +62,19 @@ pub(super) enum Answer {
     Refused { code: i64, message: Option<String> },
 }
 
+/// `StatusCode` of an answer, for a program that sends requests over a
+/// [`Channel`](crate::transport::Channel) itself; 0 is success.
+///
+/// # Errors
+///
+/// The answer is no envelope of Kaspi's, or its code and its HTTP status contradict each other.
+pub fn status_code(reply: &Reply) -> Result<i64, AnswerFault> {
+    Ok(match read(reply)? {
+        Answer::Done(_) => 0,
+        Answer::Refused { code, .. } => code,
+    })
+}
+
 pub(super) fn read(reply: &Reply) -> Result<Answer, AnswerFault> {
     let body = reply
         .body

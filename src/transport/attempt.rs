@@ -91,17 +91,16 @@ async fn head(
     target: &str,
 ) -> Result<(Response<Incoming>, Option<Arc<ConnectionState>>), Error> {
     let limits = pool.limits;
-    let ended = {
-        let mut watched = captured.clone();
-        tokio::select! {
-            biased;
-            answered = answer => Ended::Answered(answered),
-            () = refused(&mut watched) => Ended::Alerted,
-            () = tokio::time::sleep_until(started + limits.first_byte.min(limits.total)) => Ended::TimedOut,
-        }
+    let mut state = None;
+    let ended = tokio::select! {
+        biased;
+        answered = answer => Ended::Answered(answered),
+        () = refused(captured, &mut state) => Ended::Alerted,
+        () = tokio::time::sleep_until(started + limits.first_byte.min(limits.total)) => Ended::TimedOut,
     };
-    // `answer` has been dropped: what is captured now is final, nothing can start the request any more
-    let state = state_of(captured);
+    // `answer` has been dropped: what is captured now is final, nothing can start the request any more.
+    // A connection is captured once, so one that was seen before is still the one.
+    let state = state.or_else(|| state_of(captured));
     match ended {
         Ended::Answered(Ok(response)) => Ok((response, state)),
         Ended::Answered(Err(error)) => {
@@ -149,8 +148,8 @@ fn given_up(state: Option<Arc<ConnectionState>>, limits: Timeouts, target: &str)
 }
 
 /// Ends once the request's connection has been ended by an alert; never, where it is not.
-async fn refused(captured: &mut CaptureConnection) {
-    let state = captured
+async fn refused(captured: &mut CaptureConnection, state: &mut Option<Arc<ConnectionState>>) {
+    *state = captured
         .wait_for_connection_metadata()
         .await
         .as_ref()

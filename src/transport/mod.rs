@@ -93,6 +93,7 @@ impl Transport {
 /// Makes the pool of each generation.
 struct Outfitter {
     roots: Arc<rustls::RootCertStore>,
+    provider: Arc<rustls::crypto::CryptoProvider>,
     settings: KaspiSettings,
 }
 
@@ -104,6 +105,7 @@ impl Outfitter {
         }
         Ok(Self {
             roots: trust.roots,
+            provider: tls::provider(settings.key_exchange),
             settings: settings.clone(),
         })
     }
@@ -113,12 +115,12 @@ impl Provision for Outfitter {
     type Kit = Pool;
 
     fn provision(&self, identity: &Arc<Identity>) -> Result<Pool, ProvisionError> {
-        let tls = tls::client_config(identity, &self.roots, self.settings.key_exchange)?;
+        let tls = tls::client_config(identity, &self.roots, &self.provider)?;
         Ok(Pool::new(tls, &self.settings)?)
     }
 
     fn provision_for_trial(&self, identity: &Arc<Identity>) -> Result<Pool, ProvisionError> {
-        let tls = tls::trial_config(identity, &self.roots, self.settings.key_exchange)?;
+        let tls = tls::trial_config(identity, &self.roots, &self.provider)?;
         Ok(Pool::new(tls, &self.settings)?)
     }
 }

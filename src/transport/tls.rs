@@ -28,21 +28,25 @@ tokio::task_local! {
     pub(super) static ASKED: Cell<bool>;
 }
 
+/// The cryptography that all generations use.
+pub(super) fn provider(key_exchange: KeyExchange) -> Arc<CryptoProvider> {
+    Arc::new(CryptoProvider {
+        kx_groups: groups(key_exchange),
+        ..aws_lc_rs::default_provider()
+    })
+}
+
 /// The configuration of one generation.
 pub(super) fn client_config(
     identity: &Identity,
     roots: &Arc<RootCertStore>,
-    key_exchange: KeyExchange,
+    provider: &Arc<CryptoProvider>,
 ) -> Result<ClientConfig, rustls::Error> {
-    let provider = CryptoProvider {
-        kx_groups: groups(key_exchange),
-        ..aws_lc_rs::default_provider()
-    };
     let certified = CertifiedKey::new(
         identity.chain().to_vec(),
         Arc::new(NeverAnonymousKey(identity.signing_key())),
     );
-    let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
+    let mut config = ClientConfig::builder_with_provider(Arc::clone(provider))
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
         .with_root_certificates(Arc::clone(roots))
         .with_client_cert_resolver(Arc::new(OneIdentity(Arc::new(certified))));
@@ -58,9 +62,9 @@ pub(super) fn client_config(
 pub(super) fn trial_config(
     identity: &Identity,
     roots: &Arc<RootCertStore>,
-    key_exchange: KeyExchange,
+    provider: &Arc<CryptoProvider>,
 ) -> Result<ClientConfig, rustls::Error> {
-    let mut config = client_config(identity, roots, key_exchange)?;
+    let mut config = client_config(identity, roots, provider)?;
     config.resumption = Resumption::disabled();
     Ok(config)
 }

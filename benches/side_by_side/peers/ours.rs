@@ -1,12 +1,12 @@
 //! Ours, room by room.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 use kaspi_direct::api::{Api, CreateRemotePayment, MoneyPermit};
 use kaspi_direct::app::App;
-use kaspi_direct::base::{Bin, OperationId};
+use kaspi_direct::base::{Amount, Bin, OperationId, PhoneNumber};
 use kaspi_direct::config::Environment;
 use kaspi_direct::payments::NewPayment;
 use kaspi_direct::transport::{Request, Transport};
@@ -29,6 +29,12 @@ pub(super) async fn run(job: Job) {
     })
     .await;
 }
+
+/// What is ordered, and by whom. The others are not given these as text either.
+static ORDER: LazyLock<(Amount, PhoneNumber)> = LazyLock::new(|| {
+    let (amount, phone) = ("1500.50", "77000000001");
+    (amount.parse().unwrap(), phone.parse().unwrap())
+});
 
 /// Who is called for next.
 struct Who {
@@ -67,9 +73,10 @@ impl Who {
 pub(crate) async fn create(api: &Api, bin: Bin) -> Result<(), String> {
     let session = api.session(Some(bin)).map_err(|error| error.to_string())?;
     let permit = MoneyPermit::caller_keeps_the_books(OperationId::new());
+    let (amount, phone) = ORDER.clone();
     let payment = CreateRemotePayment {
-        amount: "1500.50".parse().unwrap(),
-        phone: "77000000001".parse().unwrap(),
+        amount,
+        phone,
         comment: "Order 17".to_owned(),
     };
     session
@@ -80,11 +87,12 @@ pub(crate) async fn create(api: &Api, bin: Bin) -> Result<(), String> {
 }
 
 async fn pay(app: &App, bin: Bin) -> Result<(), String> {
+    let (amount, phone) = ORDER.clone();
     let new = NewPayment {
         bin: Some(bin),
         trade_point: None,
-        phone: "77000000001".parse().unwrap(),
-        amount: "1500.50".parse().unwrap(),
+        phone,
+        amount,
         message: "Order 17".to_owned(),
     };
     let created = app.payments().create(new).await;

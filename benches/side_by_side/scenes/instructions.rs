@@ -1,6 +1,7 @@
 //! What a warm call costs in instructions, which no other program on the machine can change.
 
 use std::path::Path;
+use std::process::Command;
 
 use kaspi_direct::sandbox::pki::KeyKind;
 
@@ -19,14 +20,14 @@ pub(super) fn play(plan: &Plan) -> Scene {
         "instructions",
         "a warm create, 1 in flight: instructions of the client, by callgrind",
     );
-    if !has("valgrind") {
+    if !has("callgrind_control") {
         scene.skip("`valgrind` is not installed".to_owned());
         return scene;
     }
     let world = World::new(KeyKind::P256);
     let server = world.server(false);
     let config = world.configure("one", server.port, 1, false);
-    let (few, many) = (plan.many(200, 20), plan.many(1_200, 60));
+    let calls = plan.many(1_000, 50);
     let mut each = Vec::new();
     for kind in KINDS {
         let job = Job {
@@ -36,9 +37,7 @@ pub(super) fn play(plan: &Plan) -> Scene {
             port: server.port,
             use_of_bins: Use::First,
         };
-        // start, handshake and end are the same in both
-        let more = instructions(&job, many) - instructions(&job, few);
-        let value = more / (many - few) as f64;
+        let value = instructions(&job, calls) / calls as f64;
         scene.row(kind.name(), "a call", "instructions", vec![value]);
         each.push(value);
     }
@@ -50,27 +49,41 @@ pub(super) fn play(plan: &Plan) -> Scene {
     scene
 }
 
-/// Of a whole process that makes so many calls. The profile stays beside the report, for
+/// Of so many calls over a connection that is open. The profile stays beside the report, for
 /// `callgrind_annotate`.
 fn instructions(job: &Job, calls: usize) -> f64 {
     let folder = crate::report::folder();
     std::fs::create_dir_all(&folder).unwrap();
     let name = job.kind.name().replace([' ', ':'], "");
-    let out = folder.join(format!("callgrind.{name}.{calls}"));
+    let out = folder.join(format!("callgrind.{name}"));
+    // where a dump goes that was asked for
+    let dump = folder.join(format!("callgrind.{name}.1"));
+    let _ = std::fs::remove_file(&dump);
     let option = format!("--callgrind-out-file={}", out.display());
     let me = std::env::current_exe().unwrap().display().to_string();
     let job = serde_json::to_string(job).unwrap();
     let arguments = ["--quiet", "--tool=callgrind", &option, &me, ROLE, "peer", &job];
     let (mut child, _) = Child::start(Core::Any, "valgrind", &arguments);
-    let round = Round {
+    let mut round = Round {
         in_flight: 1,
         milliseconds: 0,
-        at_least: calls,
+        at_least: 50,
     };
+    let _: Sample = child.ask(&round);
+    control("--zero", &child);
+    round.at_least = calls;
     let sample: Sample = child.ask(&round);
     assert_eq!((sample.calls, sample.failed), (calls, 0), "{:?}", sample.why);
-    drop(child);
-    total(&out)
+    control("--dump", &child);
+    total(&dump)
+}
+
+fn control(what: &str, child: &Child) {
+    let done = Command::new("callgrind_control")
+        .args([what, &child.id().to_string()])
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{done:?}");
 }
 
 fn total(profile: &Path) -> f64 {
