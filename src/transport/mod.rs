@@ -49,7 +49,8 @@ impl fmt::Debug for Transport {
 }
 
 impl Transport {
-    /// Loads every identity and makes its TLS configuration and pool. Nothing is sent.
+    /// Seats every BIN. Identities are opened from then on, each with a TLS configuration and a pool of its
+    /// own. Nothing is sent.
     ///
     /// Beside the transport comes what takes up changed files later on; see
     /// [`Rotation`](crate::registry::Rotation).

@@ -53,5 +53,6 @@ mod sandbox_tls;
 mod sandbox_tools;
 mod secrecy;
 mod server;
+mod starts;
 mod tls_refusals;
 mod watching;
