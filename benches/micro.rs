@@ -1,6 +1,8 @@
 //! Small parts by themselves: `cargo bench --bench micro`.
 #![allow(
     clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
     missing_docs,
     reason = "a measurement that goes wrong is to stop, loudly"
 )]
@@ -138,7 +140,7 @@ mod identity_load {
         let found: Vec<MerchantFolder> = config::scan(&config, &environment).unwrap();
         match &found.first().unwrap().merchant.as_ref().unwrap().identity {
             IdentitySource::Own(spec) => spec.clone(),
-            IdentitySource::Of(owner) => unreachable!("borrowed from {owner}"),
+            IdentitySource::Of(owner) => panic!("borrowed from {owner}"),
         }
     }
 }

@@ -87,21 +87,28 @@ pub(super) fn read(reply: &Reply) -> Result<Answer, AnswerFault> {
         Some(b'<') => return Err(AnswerFault::Html),
         Some(_) => {}
     }
-    let value = json::read(body).map_err(|_| AnswerFault::NotJson)?;
-    let mut envelope = Fields::of(value).map_err(|_| AnswerFault::NotAnEnvelope)?;
-    let code = envelope
-        .integer("StatusCode")
-        .map_err(|_| AnswerFault::NotAnEnvelope)?;
+    let envelope = json::fields(body)
+        .map_err(|_| AnswerFault::NotJson)?
+        .ok_or(AnswerFault::NotAnEnvelope)?;
+    let (mut code, mut message, mut data) = (None, None, None);
+    for (name, value) in envelope {
+        // no two names are the same
+        if name.eq_ignore_ascii_case("StatusCode") {
+            code = whole(&value);
+        } else if name.eq_ignore_ascii_case("Message") {
+            message = words(value);
+        } else if name.eq_ignore_ascii_case("Data") {
+            data = Some(value).filter(|value| !value.is_null());
+        }
+    }
+    let code = code.ok_or(AnswerFault::NotAnEnvelope)?;
     if code != 0 {
-        return Ok(Answer::Refused {
-            code,
-            message: envelope.optional_text("Message"),
-        });
+        return Ok(Answer::Refused { code, message });
     }
     if !(200..300).contains(&reply.status) {
         return Err(AnswerFault::Contradiction);
     }
-    Ok(Answer::Done(envelope.take("Data")))
+    Ok(Answer::Done(data))
 }
 
 /// nginx ends the handshake well and refuses the certificate by a page of HTTP 400: "The SSL certificate
@@ -192,11 +199,7 @@ impl Fields {
 
     /// Text, where it is there and not empty; a number is taken as its text.
     pub(super) fn optional_text(&self, name: &'static str) -> Option<String> {
-        match self.get(name)? {
-            Value::String(text) if !text.is_empty() => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        }
+        words(self.get(name)?.clone())
     }
 
     /// A list of texts; empty where it is not there.
@@ -211,6 +214,14 @@ impl Fields {
     /// Yes or no, where it is there.
     pub(super) fn optional_flag(&self, name: &'static str) -> Option<bool> {
         self.get(name)?.as_bool()
+    }
+}
+
+fn words(value: Value) -> Option<String> {
+    match value {
+        Value::String(text) if !text.is_empty() => Some(text),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
     }
 }
 

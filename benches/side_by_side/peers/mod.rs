@@ -129,6 +129,8 @@ pub(crate) async fn run(job: Job) {
         Kind::Bare => bare::run(job).await,
         Kind::Transport | Kind::Api | Kind::Payments => ours::run(job).await,
         Kind::Php | Kind::Curl => outside::run(job).await,
-        Kind::Reqwest | Kind::ReqwestEach | Kind::Httpx => unreachable!("a program of its own"),
+        Kind::Reqwest | Kind::ReqwestEach | Kind::Httpx => {
+            panic!("{} is a program of its own", job.kind.name())
+        }
     }
 }

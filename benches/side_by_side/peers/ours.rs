@@ -73,7 +73,7 @@ impl Who {
 pub(crate) async fn create(api: &Api, bin: Bin) -> Result<(), String> {
     let session = api.session(Some(bin)).map_err(|error| error.to_string())?;
     let permit = MoneyPermit::caller_keeps_the_books(OperationId::new());
-    let (amount, phone) = ORDER.clone();
+    let (amount, phone) = *ORDER;
     let payment = CreateRemotePayment {
         amount,
         phone,
@@ -87,7 +87,7 @@ pub(crate) async fn create(api: &Api, bin: Bin) -> Result<(), String> {
 }
 
 async fn pay(app: &App, bin: Bin) -> Result<(), String> {
-    let (amount, phone) = ORDER.clone();
+    let (amount, phone) = *ORDER;
     let new = NewPayment {
         bin: Some(bin),
         trade_point: None,
