@@ -42,14 +42,10 @@ pub(super) fn client_config(
     roots: &Arc<RootCertStore>,
     provider: &Arc<CryptoProvider>,
 ) -> Result<ClientConfig, rustls::Error> {
-    let certified = CertifiedKey::new(
-        identity.chain().to_vec(),
-        Arc::new(NeverAnonymousKey(identity.signing_key())),
-    );
     let mut config = ClientConfig::builder_with_provider(Arc::clone(provider))
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
         .with_root_certificates(Arc::clone(roots))
-        .with_client_cert_resolver(Arc::new(OneIdentity(Arc::new(certified))));
+        .with_client_cert_resolver(Arc::new(OneIdentity(identity.certified_key())));
     config.resumption = Resumption::store(Arc::new(AskedSessions(ClientSessionMemoryCache::new(TICKETS))));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     // replayable by whoever recorded it: never for calls that move money
@@ -83,9 +79,16 @@ fn groups(key_exchange: KeyExchange) -> Vec<&'static dyn SupportedKxGroup> {
 struct OneIdentity(Arc<CertifiedKey>);
 
 impl ResolvesClientCert for OneIdentity {
-    fn resolve(&self, _issuers: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+    fn resolve(&self, _issuers: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         let _ = ASKED.try_with(|asked| asked.set(true));
-        Some(Arc::clone(&self.0))
+        if self.0.key.choose_scheme(schemes).is_some() {
+            return Some(Arc::clone(&self.0));
+        }
+        let never_anonymous = NeverAnonymousKey(Arc::clone(&self.0.key));
+        Some(Arc::new(CertifiedKey::new(
+            self.0.cert.clone(),
+            Arc::new(never_anonymous),
+        )))
     }
 
     fn has_certs(&self) -> bool {
