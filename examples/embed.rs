@@ -11,19 +11,27 @@ use std::error::Error;
 use kaspi_direct::app::App;
 use kaspi_direct::base::{Amount, Bin, Delivery, Explain, PhoneNumber};
 use kaspi_direct::config::Environment;
-use kaspi_direct::payments::{CreatedPayment, NewPayment};
+use kaspi_direct::payments::{CreatedPayment, NewPayment, Origin};
 use kaspi_direct::sandbox::{CustomerStep, Options, Sandbox, layout};
 
 /// Sends a customer an invoice for one organisation.
-async fn sell(app: &App, bin: Bin, phone: &str, tenge: &str) -> Result<CreatedPayment, Box<dyn Error>> {
-    let order = NewPayment {
+async fn sell(
+    app: &App,
+    bin: Bin,
+    order: &str,
+    phone: &str,
+    tenge: &str,
+) -> Result<CreatedPayment, Box<dyn Error>> {
+    let new = NewPayment {
         bin: Some(bin),
         trade_point: None,
         phone: phone.parse::<PhoneNumber>()?,
         amount: tenge.parse::<Amount>()?,
         message: "Order 17".to_owned(),
+        // your order's own number: asked twice, it is one invoice all the same
+        origin: Origin::keyed(order.parse()?),
     };
-    match app.payments().create(order).await {
+    match app.payments().create(new).await {
         Ok(created) => Ok(created),
         // the one case in which nobody may ask again before a person has looked
         Err(error) if error.delivery() == Some(Delivery::Unknown) => Err(format!(
@@ -46,7 +54,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let app = App::open(&folder.path().join("kaspi.toml"), &Environment::of_process())?;
 
     for bin in app.transport().registry().bins() {
-        let created = sell(&app, bin, "+7 700 000 00 00", "1500").await?;
+        let created = sell(&app, bin, &format!("order-{bin}"), "+7 700 000 00 00", "1500").await?;
         sandbox.customer(created.payment_id.get(), CustomerStep::Pay)?;
         let status = app.payments().check(Some(bin), created.payment_id).await?.status;
         println!(

@@ -16,7 +16,7 @@
 //! # tokio::runtime::Runtime::new()?.block_on(async {
 //! use kaspi_direct::app::App;
 //! use kaspi_direct::config::Environment;
-//! use kaspi_direct::payments::NewPayment;
+//! use kaspi_direct::payments::{NewPayment, Origin};
 //! use kaspi_direct::sandbox::{Options, Sandbox, layout};
 //!
 //! // In place of the bank: test certificates in a folder, and a server that knows them.
@@ -36,6 +36,8 @@
 //!         phone: "+7 700 000 00 00".parse()?,
 //!         amount: "1500".parse()?,
 //!         message: "Order 17".to_owned(),
+//!         // asked twice, it is one invoice all the same
+//!         origin: Origin::keyed("order-17".parse()?),
 //!     })
 //!     .await?;
 //! assert_eq!(created.amount.to_string(), "1500.00");
@@ -77,7 +79,7 @@
 //! # tokio::runtime::Runtime::new()?.block_on(async {
 //! # use kaspi_direct::app::App;
 //! # use kaspi_direct::config::Environment;
-//! # use kaspi_direct::payments::NewPayment;
+//! # use kaspi_direct::payments::{NewPayment, Origin};
 //! # use kaspi_direct::sandbox::{Options, Sandbox, layout};
 //! # let folder = tempfile::tempdir()?;
 //! # layout::init(folder.path(), &layout::Init::default())?;
@@ -89,6 +91,7 @@
 //! #     phone: "+7 700 000 00 00".parse()?,
 //! #     amount: "1500".parse()?,
 //! #     message: "Order 17".to_owned(),
+//! #     origin: Origin::default(),
 //! # };
 //! use kaspi_direct::base::{Delivery, Explain};
 //! use kaspi_direct::sandbox::{Fault, FaultKind};
@@ -119,9 +122,15 @@
 //! # layout::init(folder.path(), &layout::Init::default())?;
 //! # let sandbox = Sandbox::start(Options::from_dir(folder.path())?).await?;
 //! # let app = App::open(&folder.path().join("kaspi.toml"), &Environment::of_process())?;
-//! use kaspi_direct::payments::{NewPurchase, Pace, WatchEnd, WatchEvent};
+//! use kaspi_direct::payments::{NewPurchase, Origin, Pace, WatchEnd, WatchEvent};
 //!
-//! let purchase = NewPurchase { bin: None, trade_point: None, amount: "990".parse()?, external_id: None };
+//! let purchase = NewPurchase {
+//!     bin: None,
+//!     trade_point: None,
+//!     amount: "990".parse()?,
+//!     external_id: None,
+//!     origin: Origin::default(),
+//! };
 //! let created = app.payments().create_qr(purchase).await?;
 //! println!("show this as a QR code: {}", created.qr.qr_token);
 //! # sandbox.customer(created.qr.payment_id.get(), CustomerStep::Pay)?;
@@ -147,10 +156,11 @@
 //!
 //! | Feature | Default | Adds |
 //! |---|---|---|
-//! | `cli` | yes | the program `kaspi` and the room `cli`, with clap; brings `journal` |
+//! | `cli` | yes | the program `kaspi` and the room `cli`, with clap; brings `gateway` |
 //! | `journal` | yes | the room `payments`: payments as operations |
 //! | `sandbox` | yes | the simulated Kaspi with its test certificates, with rcgen |
-//! | `gateway`, `postgres` | yes | names kept for later parts; they bring `journal` and nothing else yet |
+//! | `gateway` | yes | the room `gateway`: HTTP contracts for a backend, with axum; brings `journal` |
+//! | `postgres` | yes | PostgreSQL as a store of the journal |
 //!
 //! With `default-features = false` you get configuration, identities, registry, transport and the typed
 //! calls of [`api`], without clap and rcgen. Calls that move money then ask for a [`api::MoneyPermit`],
@@ -174,7 +184,11 @@
 //! | [`registry`] | BIN to merchant to the current generation of its identity |
 //! | [`transport`] | one TLS configuration and one pool for each generation; delivery of a failure |
 //! | [`api`] | one typed struct for each Kaspi call; envelope; codes |
+//! | `outbound` | HTTPS without a client certificate (feature `journal`) |
 //! | `payments` | operations that move money, each on a task of its own (feature `journal`) |
+//! | [`doctor`] | staged diagnosis of one BIN |
+//! | `wrapper` | calls passed on to the old PHP wrapper (feature `journal`) |
+//! | `gateway` | HTTP contracts over `payments` (feature `gateway`) |
 //! | [`app`] | the wiring: from a configuration file to a working set |
 //! | `cli` | the commands of the program (feature `cli`) |
 //! | `sandbox` | the simulated Kaspi (feature `sandbox`); shares no type with the others |
@@ -186,13 +200,20 @@ pub mod base;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod config;
+pub mod doctor;
+#[cfg(feature = "gateway")]
+pub mod gateway;
 pub mod identity;
+#[cfg(feature = "journal")]
+pub mod outbound;
 #[cfg(feature = "journal")]
 pub mod payments;
 pub mod registry;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod transport;
+#[cfg(feature = "journal")]
+pub mod wrapper;
 
 /// The code in the documents, compiled and run as documentation tests.
 #[cfg(all(doctest, feature = "journal", feature = "sandbox"))]

@@ -18,6 +18,8 @@ mod commands;
 mod kinds;
 #[path = "docs/links.rs"]
 mod links;
+#[path = "docs/troubleshooting.rs"]
+mod troubleshooting;
 
 use std::fs;
 use std::path::{Path, PathBuf};

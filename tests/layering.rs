@@ -52,13 +52,13 @@ const ROOMS: &[(&str, May)] = &[
 const FENCES: &[Fence] = &[
     fence(
         Crate("hyper"),
-        &["transport", "outbound", "sandbox"],
-        "one place opens connections",
+        &["transport", "outbound", "sandbox", "gateway/connection.rs"],
+        "one place opens connections; one file of the gateway takes those of callers",
     ),
     fence(
         Crate("hyper_util"),
-        &["transport", "outbound", "sandbox"],
-        "one place opens connections",
+        &["transport", "outbound", "sandbox", "gateway/connection.rs"],
+        "one place opens connections; one file of the gateway takes those of callers",
     ),
     fence(
         Crate("hyper_rustls"),
@@ -67,7 +67,7 @@ const FENCES: &[Fence] = &[
     ),
     fence(
         Crate("tokio_rustls"),
-        &["sandbox", "transport/connection.rs"],
+        &["sandbox", "transport/connection.rs", "gateway/listen.rs"],
         "the client's TLS goes through hyper-rustls; one file names the stream that it makes",
     ),
     fence(
@@ -116,8 +116,13 @@ const FENCES: &[Fence] = &[
     fence(Crate("notify"), &["registry"], "one watcher of files"),
     fence(
         Word("with_no_client_auth"),
-        &["outbound", "sandbox"],
+        &["outbound/tls.rs", "sandbox"],
         "a call without our certificate looks like a refusal by the bank; in `sandbox` it is the server's method",
+    ),
+    fence(
+        Word("dangerous"),
+        &["transport/tls.rs"],
+        "webpki judges every server; one file lets a witness stand beside it",
     ),
     fence(
         Item("std::env::var"),

@@ -28,6 +28,10 @@ const ALLOWED: &[(&str, &str)] = &[
         "7010001545",
         "the documents' own made-up phone number, without its prefix",
     ),
+    (
+        "0000000000",
+        "the phone number that nobody has, which the doctor asks about, without its prefix",
+    ),
 ];
 
 /// Words that say by themselves that a password is made up.

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use bytes::Bytes;
+use http::HeaderMap;
 use serde_json::{Map, Value};
 
 use super::json;
@@ -62,19 +64,6 @@ pub(super) enum Answer {
     Refused { code: i64, message: Option<String> },
 }
 
-/// `StatusCode` of an answer, for a program that sends requests over a
-/// [`Channel`](crate::transport::Channel) itself; 0 is success.
-///
-/// # Errors
-///
-/// The answer is no envelope of Kaspi's, or its code and its HTTP status contradict each other.
-pub fn status_code(reply: &Reply) -> Result<i64, AnswerFault> {
-    Ok(match read(reply)? {
-        Answer::Done(_) => 0,
-        Answer::Refused { code, .. } => code,
-    })
-}
-
 pub(super) fn read(reply: &Reply) -> Result<Answer, AnswerFault> {
     let body = reply
         .body
@@ -109,6 +98,25 @@ pub(super) fn read(reply: &Reply) -> Result<Answer, AnswerFault> {
         return Err(AnswerFault::Contradiction);
     }
     Ok(Answer::Done(data))
+}
+
+/// The `StatusCode` of an answer that was fetched past the typed calls, over a
+/// [`Channel`](crate::transport::Channel): 0 is a success. `status` is that of HTTP.
+///
+/// # Errors
+///
+/// It is not an answer of Kaspi's application.
+pub fn status_code(status: u16, body: &Bytes) -> Result<i64, AnswerFault> {
+    let reply = Reply {
+        status,
+        headers: HeaderMap::new(),
+        body: body.clone(),
+        connection: None,
+    };
+    Ok(match read(&reply)? {
+        Answer::Done(_) => 0,
+        Answer::Refused { code, .. } => code,
+    })
 }
 
 /// nginx ends the handshake well and refuses the certificate by a page of HTTP 400: "The SSL certificate
@@ -247,8 +255,6 @@ pub(super) fn wrong(name: &'static str, found: Option<&Value>) -> AnswerFault {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderMap;
-
     use super::*;
 
     fn reply(status: u16, body: &str) -> Reply {

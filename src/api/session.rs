@@ -20,6 +20,8 @@ use super::settings::ApiSettings;
 use super::status::{PaymentStatus, StatusOf};
 use super::trade_points::{Ping, TradePointInfo, TradePoints};
 use super::{Effect, Error, MoneyPermit};
+#[cfg(feature = "journal")]
+use crate::base::DeviceToken;
 use crate::base::{Bin, OperationId, PaymentId, PhoneNumber, TradePointId};
 use crate::transport::{Channel, Request, Transport};
 
@@ -72,6 +74,22 @@ impl Api {
         Ok(self.session_over(channel))
     }
 
+    /// Whose calls these are where none is named.
+    #[cfg(feature = "journal")]
+    pub(crate) fn default_bin(&self) -> Result<Bin, Error> {
+        self.transport.default_bin().map_err(|source| Error::Transport {
+            call: "look-up",
+            effect: Effect::SameAgain,
+            source,
+        })
+    }
+
+    /// Everybody who is configured, in order.
+    #[cfg(feature = "journal")]
+    pub(crate) fn bins(&self) -> Vec<Bin> {
+        self.transport.registry().bins()
+    }
+
     /// Calls over a channel that is there already.
     pub(crate) fn session_over(&self, channel: Channel) -> Session {
         Session {
@@ -104,6 +122,12 @@ impl Session {
     #[must_use]
     pub fn bin(&self) -> Bin {
         self.channel.bin()
+    }
+
+    /// The token of the session's trade point, for whoever carries its calls another way.
+    #[cfg(feature = "journal")]
+    pub(crate) fn device_token(&self) -> Option<&DeviceToken> {
+        self.channel.device_token(self.trade_point)
     }
 
     /// The way that the calls take: certificate and generation.
@@ -327,7 +351,8 @@ impl Session {
     }
 }
 
-fn headers() -> HeaderMap {
+/// The headers of a call, beside those that HTTP itself wants.
+pub(crate) fn headers() -> HeaderMap {
     const JSON: HeaderValue = HeaderValue::from_static("application/json");
     const AGENT: HeaderValue = HeaderValue::from_static(concat!("kaspi-direct/", env!("CARGO_PKG_VERSION")));
     let mut headers = HeaderMap::with_capacity(4);

@@ -1,6 +1,7 @@
 //! `payment/status`: how a payment stands, in Kaspi's words and in ours.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -41,6 +42,13 @@ pub struct PaymentStatus {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatusWord(String);
 
+/// A word that stands for no [`PaymentState`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a state is `pending`, `paid`, `failed` or `unknown`, `{given}` is not")]
+pub struct NotAState {
+    given: String,
+}
+
 /// What a status word means for an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PaymentState {
@@ -52,6 +60,32 @@ pub enum PaymentState {
     Failed,
     /// A word that no document explains: not paid as far as anybody knows, and not over.
     Unknown,
+}
+
+impl PaymentState {
+    /// The word as it stands in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Paid => "paid",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl FromStr for PaymentState {
+    type Err = NotAState;
+
+    fn from_str(word: &str) -> Result<Self, NotAState> {
+        [Self::Pending, Self::Paid, Self::Failed, Self::Unknown]
+            .into_iter()
+            .find(|state| state.as_str() == word)
+            .ok_or_else(|| NotAState {
+                given: word.chars().take(40).collect(),
+            })
+    }
 }
 
 impl PaymentStatus {

@@ -50,6 +50,9 @@ impl Call for TradePoints {
     }
 }
 
+/// Where `health/ping` is, below the base address.
+pub(crate) const PING_PATH: &str = "/v01/health/ping";
+
 /// `health/ping`.
 pub(super) struct Ping;
 
@@ -59,7 +62,7 @@ impl Call for Ping {
     const EFFECT: Effect = Effect::Reads;
 
     fn request(&self, _: &Caller<'_>) -> Result<WireRequest, Error> {
-        Ok(WireRequest::get("/v01/health/ping"))
+        Ok(WireRequest::get(PING_PATH))
     }
 
     fn read(_: Option<Value>) -> Result<(), AnswerFault> {

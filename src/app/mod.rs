@@ -1,24 +1,41 @@
 //! From a configuration file to a working set: the one place that knows every room.
 
 mod canary;
+#[cfg(feature = "gateway")]
+mod gateway;
 pub mod live;
 mod serve;
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+#[cfg(feature = "journal")]
+use std::time::Duration;
 
 use tokio::sync::Mutex;
 
 use crate::api::{Api, ApiSettings, StatusVersion};
 use crate::base::{Clock, Explain, Fault, SystemClock};
 use crate::config::{self, Config, ConfigError, Environment};
+#[cfg(feature = "journal")]
+use crate::config::{JournalUrl, WrapperSettings};
+use crate::doctor::Doctor;
 use crate::identity::IdentityError;
 #[cfg(feature = "journal")]
-use crate::payments::Payments;
+use crate::identity::trust_roots;
+#[cfg(feature = "journal")]
+use crate::outbound::{Limits, Outbound, Reach};
+#[cfg(feature = "journal")]
+use crate::payments::{
+    Carrier, Error as PaymentsError, Journal, JournalOptions, Keeper, Payments, PaymentsSettings, Store,
+};
 use crate::registry::{Canary, Rotation, Rotor};
 use crate::transport::{Pool, Transport};
+#[cfg(feature = "journal")]
+use crate::wrapper::Wrapper;
 use canary::TradePointsCanary;
+#[cfg(feature = "gateway")]
+pub use gateway::Following;
 use live::{LiveError, LiveServer, Window};
 pub use serve::{ServeError, Service};
 
@@ -45,6 +62,10 @@ pub enum OpenError {
     /// The trusted certificate authorities cannot be used.
     #[error(transparent)]
     Trust(#[from] IdentityError),
+    /// The way to the old wrapper cannot be set up.
+    #[cfg(feature = "journal")]
+    #[error(transparent)]
+    Wrapper(#[from] crate::outbound::Error),
 }
 
 impl App {
@@ -73,14 +94,51 @@ impl App {
         environment: &Environment,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, OpenError> {
+        #[cfg(feature = "journal")]
+        return Self::open_patiently(file, environment, clock, PaymentsSettings::default());
+        #[cfg(not(feature = "journal"))]
+        return Self::opened(file, environment, clock);
+    }
+
+    /// The same, with payments of another patience than usual.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    #[cfg(feature = "journal")]
+    pub fn open_patiently(
+        file: &Path,
+        environment: &Environment,
+        clock: Arc<dyn Clock>,
+        settings: PaymentsSettings,
+    ) -> Result<Self, OpenError> {
+        let mut app = Self::opened(file, environment, clock)?;
+        app.payments = app.payments.with(settings);
+        Ok(app)
+    }
+
+    fn opened(file: &Path, environment: &Environment, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let config = config::load(file, environment)?;
         let folders = config::scan(&config, environment)?;
         let (transport, rotor) = Transport::open(&config, &folders, Arc::clone(&clock))?;
         let transport = Arc::new(transport);
         let api = Api::new(Arc::clone(&transport), api_settings(&config));
+        #[cfg(feature = "journal")]
+        let payments = {
+            let payments = Payments::new(
+                api.clone(),
+                Arc::clone(&clock),
+                journal(&config, Arc::clone(&clock)),
+                PaymentsSettings::default(),
+            );
+            match &config.wrapper {
+                Some(settings) => payments.with_carrier(wrapper(settings)?, settings.compare_reads),
+                None => payments,
+            }
+        };
         Ok(Self {
             #[cfg(feature = "journal")]
-            payments: Payments::new(api.clone(), Arc::clone(&clock)),
+            payments,
             config,
             environment: environment.clone(),
             clock,
@@ -175,10 +233,40 @@ impl App {
         &self.transport
     }
 
+    /// Who finds out what is wrong with a BIN. Reads the files as they are now.
+    #[must_use]
+    pub fn doctor(&self) -> Doctor {
+        Doctor::open(
+            Some(&self.config.file),
+            &self.environment,
+            Arc::clone(&self.clock),
+        )
+    }
+
     /// Kaspi's calls.
     #[must_use]
     pub fn api(&self) -> &Api {
         &self.api
+    }
+
+    /// Opens the journal now, rather than at the first call that moves money: makes it where it is missing,
+    /// and settles what processes that have ended left behind.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be used. Everything that moves no money goes on without.
+    #[cfg(feature = "journal")]
+    pub async fn open_journal(&self) -> Result<(), PaymentsError> {
+        self.payments.open_journal().await
+    }
+
+    /// Looks after the payments of the journal from now on, as long as the handle is held: settles what
+    /// dead processes left, asks about unknown outcomes, watches QR and link payments to their end. For
+    /// programs that run on.
+    #[cfg(feature = "journal")]
+    #[must_use]
+    pub fn keep_payments(&self) -> Keeper {
+        self.payments.keep()
     }
 
     /// Payments as operations.
@@ -187,6 +275,30 @@ impl App {
     pub fn payments(&self) -> &Payments {
         &self.payments
     }
+}
+
+/// The journal of a configuration. Touches nothing.
+#[cfg(feature = "journal")]
+fn journal(config: &Config, clock: Arc<dyn Clock>) -> Journal {
+    /// How long to wait for another program's lock, and for a connection.
+    const PATIENCE: Duration = Duration::from_secs(10);
+    Journal::new(JournalOptions {
+        store: match &config.journal.url {
+            JournalUrl::Sqlite(file) => Store::Sqlite(file.clone()),
+            JournalUrl::Postgres(url) => Store::Postgres(url.clone()),
+        },
+        state_dir: config.state_dir.clone(),
+        clock,
+        patience: PATIENCE,
+    })
+}
+
+/// The way to the old wrapper.
+#[cfg(feature = "journal")]
+fn wrapper(settings: &WrapperSettings) -> Result<Arc<dyn Carrier>, OpenError> {
+    let trust = trust_roots(&settings.trust)?;
+    let outbound = Outbound::new(trust.roots, Limits::default(), Reach::Anywhere)?;
+    Ok(Arc::new(Wrapper::new(settings.clone(), outbound)))
 }
 
 fn api_settings(config: &Config) -> ApiSettings {
@@ -204,6 +316,8 @@ impl Explain for OpenError {
         match self {
             Self::Config(error) => error.kind(),
             Self::Trust(error) => error.kind(),
+            #[cfg(feature = "journal")]
+            Self::Wrapper(error) => error.kind(),
         }
     }
 
@@ -215,6 +329,8 @@ impl Explain for OpenError {
         match self {
             Self::Config(error) => error.hint(),
             Self::Trust(error) => error.hint(),
+            #[cfg(feature = "journal")]
+            Self::Wrapper(error) => error.hint(),
         }
     }
 }

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use super::App;
 use super::live::{LiveError, LiveServer};
 use crate::base::{Explain, Fault};
+#[cfg(feature = "journal")]
+use crate::payments::{JournalError, Keeper, Serving};
 use crate::registry::Rotation;
 
 /// What a program that runs for long needs beside its [`App`]: rotation, SIGHUP, the state socket.
@@ -18,6 +20,16 @@ pub struct Service {
     app: Arc<App>,
     rotation: Arc<Rotation>,
     live: LiveServer,
+    #[cfg(feature = "journal")]
+    books: Books,
+}
+
+/// What it holds of the journal: the right to serve, where it could be had, and the looking after payments.
+#[cfg(feature = "journal")]
+#[derive(Debug)]
+struct Books {
+    serving: Option<Serving>,
+    keeper: Keeper,
 }
 
 /// Why a program cannot serve.
@@ -27,6 +39,10 @@ pub enum ServeError {
     /// The live state cannot be offered; another process may be doing so.
     #[error(transparent)]
     Live(#[from] LiveError),
+    /// Another gateway works with the journal.
+    #[cfg(feature = "journal")]
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// The system refuses a handler of a signal.
     #[error("signals cannot be listened to: {0}")]
     Signals(#[source] std::io::Error),
@@ -39,15 +55,24 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// Another process serves with the same state folder, or the folder cannot be used.
+    /// Another process serves with the same state folder or the same SQLite journal, or the folder cannot
+    /// be used. A journal that cannot be used is no error: what moves no money goes on without.
     pub async fn start(app: App, listen: &[SocketAddr]) -> Result<Self, ServeError> {
         let app = Arc::new(app);
         let rotation = Arc::new(app.begin_rotation());
         rotation.rescan_on_hangup().map_err(ServeError::Signals)?;
         // before anything is waited for, so that of two programs the second ends at once
         let live = app.serve_live_state(&rotation, listen)?;
+        #[cfg(feature = "journal")]
+        let books = books(&app).await?;
         rotation.started().await;
-        Ok(Self { app, rotation, live })
+        Ok(Self {
+            app,
+            rotation,
+            live,
+            #[cfg(feature = "journal")]
+            books,
+        })
     }
 
     /// The working set.
@@ -68,19 +93,52 @@ impl Service {
         self.live.socket()
     }
 
-    /// Closes the state socket, frees the state folder, and leaves the merchants' folders alone.
-    pub fn stop(self) {
+    /// Leaves the payments and the merchants' folders alone, closes the journal and the state socket, and
+    /// frees the state folder.
+    pub async fn stop(self) {
+        #[cfg(feature = "journal")]
+        {
+            self.books.keeper.stop().await;
+            drop(self.books.serving);
+            self.app.payments().journal().close().await;
+        }
         drop(self.live);
         drop(self.rotation);
     }
 }
 
+/// Takes the right to serve, and begins to look after the payments.
+#[cfg(feature = "journal")]
+async fn books(app: &App) -> Result<Books, ServeError> {
+    let serving = match app.payments().journal().claim_serving().await {
+        Ok(serving) => Some(serving),
+        Err(error @ JournalError::AlreadyServed { .. }) => return Err(error.into()),
+        Err(error) => {
+            tracing::warn!(%error, "no money is moved until the journal can be used");
+            None
+        }
+    };
+    Ok(Books {
+        serving,
+        keeper: app.keep_payments(),
+    })
+}
+
+impl ServeError {
+    /// The error of another room that it passes on.
+    fn passed_on(&self) -> Option<&dyn Explain> {
+        match self {
+            Self::Live(error) => Some(error),
+            #[cfg(feature = "journal")]
+            Self::Journal(error) => Some(error),
+            Self::Signals(_) => None,
+        }
+    }
+}
+
 impl Explain for ServeError {
     fn kind(&self) -> &'static str {
-        match self {
-            Self::Live(error) => error.kind(),
-            Self::Signals(_) => "io",
-        }
+        self.passed_on().map_or("io", Explain::kind)
     }
 
     fn fault(&self) -> Fault {
@@ -88,9 +146,6 @@ impl Explain for ServeError {
     }
 
     fn hint(&self) -> Option<String> {
-        match self {
-            Self::Live(error) => error.hint(),
-            Self::Signals(_) => None,
-        }
+        self.passed_on()?.hint()
     }
 }

@@ -1,6 +1,7 @@
 //! The command line, as clap reads it.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
@@ -8,7 +9,10 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::cert::args::Cert;
+use super::journal::args::JournalCommand;
+use super::token::args::Token;
 use crate::base::{Amount, Bin, DeviceId, ExternalId, PaymentId, TradePointId};
+use crate::payments::{Caller, KeyError, Origin, RequestKey};
 
 /// Exit codes, as every command's help shows them.
 const EXIT_CODES: &str = "\
@@ -28,8 +32,8 @@ pub(super) struct Cli {
 impl Cli {
     /// Reads a command line.
     ///
-    /// Only the sandbox, when it is made and when it signs, takes several BINs; anywhere else the second one is a slip, and to take
-    /// either of them would be a guess about whose money it is.
+    /// Only the sandbox, when it is made and when it signs, and tokens take several BINs; anywhere else the second one is a
+    /// slip, and to take either of them would be a guess about whose money it is.
     pub(super) fn read(arguments: &[OsString]) -> Result<Self, clap::Error> {
         let cli = Self::try_parse_from(arguments)?;
         if cli.global.bins.len() > 1 && !cli.command.takes_several_bins() {
@@ -160,15 +164,35 @@ pub(super) enum Command {
     /// Certificates and keys
     #[command(subcommand)]
     Cert(Cert),
-    /// Keep every identity ready until told to stop (no HTTP yet)
+    /// The gateway: HTTP contracts for a backend, and every identity ready behind them
     #[command(
-        after_help = "Example: kaspi serve -o json\n\nTakes up changed files while it runs, proves new certificates to Kaspi, and tells other commands what it serves\nthrough a socket in `state_dir`. It listens on no network address yet: HTTP contracts arrive with the gateway. SIGHUP reads the folders again; SIGTERM and\nSIGINT end it. One line says that it is ready."
+        after_help = "Example: kaspi serve --listen 127.0.0.1:8014\n\nTakes up changed certificates, merchants and tokens while it runs, and tells other commands what it serves through a\nsocket in `state_dir`. SIGHUP reads the folders again. SIGTERM and SIGINT end it: calls under way come to their end\nfirst, a second signal does not wait for them. One line says that it is ready."
     )]
-    Serve,
+    Serve(Serve),
+    /// What happened to the money, and settling what is unknown
+    #[command(subcommand)]
+    Journal(JournalCommand),
+    /// What is wrong with a BIN, and what to do about it
+    #[command(
+        after_help = "Example: kaspi doctor --bin 891027350515\n\nLooks from the configuration file to the bank's answer. Only reads are made; no money moves.\nExit code 0 where all is well, 1 where something was found, 3 where no BIN could be examined."
+    )]
+    Doctor(DoctorArgs),
     /// A simulated Kaspi with a certificate authority of its own, for tests
     #[cfg(feature = "sandbox")]
     #[command(subcommand)]
     Sandbox(Sandbox),
+    /// Tokens of the gateway's callers
+    #[command(subcommand)]
+    Token(Token),
+    /// The manual: the first page, or every page into a folder
+    #[command(
+        after_help = "Example: kaspi man --dir /usr/local/share/man/man1\n\nWithout --dir the first page goes to standard output: kaspi man | man -l -"
+    )]
+    Man {
+        /// Where the pages go; made where it is missing
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
     /// A completion script for a shell
     #[command(after_help = "Example: kaspi completions bash > /etc/bash_completion.d/kaspi")]
     Completions {
@@ -176,6 +200,45 @@ pub(super) enum Command {
         #[arg(value_enum)]
         shell: Shell,
     },
+}
+
+/// What is examined, and what comes of it.
+#[derive(Args, Debug)]
+pub(super) struct DoctorArgs {
+    /// Every configured BIN, several at the same time
+    #[arg(long, conflicts_with = "bin")]
+    pub(super) all: bool,
+    /// Only what needs no network: files, certificate, key
+    #[arg(long)]
+    pub(super) offline: bool,
+    /// The least that makes the exit code 1
+    #[arg(long, value_enum, default_value_t, value_name = "SEVERITY")]
+    pub(super) fail_on: FailOn,
+    /// Write a report too that can be pasted anywhere: no names, numbers, paths or secrets
+    #[arg(long, value_name = "FILE")]
+    pub(super) redact: Option<PathBuf>,
+}
+
+/// What makes a diagnosis end with exit code 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum FailOn {
+    /// A warning, too
+    Warn,
+    /// A failure
+    #[default]
+    Fail,
+}
+
+/// How `kaspi serve` is started.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Serve {
+    /// Where callers connect; port 0 takes a free one [default: `gateway.listen` of the configuration]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(super) listen: Option<SocketAddr>,
+    /// In front of a simulated Kaspi in a temporary folder, for trying the contracts out
+    #[cfg(feature = "sandbox")]
+    #[arg(long, conflicts_with = "config")]
+    pub(super) sandbox: bool,
 }
 
 /// What the bank's emulated customer can do.
@@ -196,6 +259,7 @@ impl Command {
         match self {
             #[cfg(feature = "sandbox")]
             Self::Sandbox(Sandbox::Init { .. } | Sandbox::Sign { .. }) => true,
+            Self::Token(_) => true,
             _ => false,
         }
     }
@@ -221,6 +285,8 @@ pub(super) enum Payment {
         /// The trade point, where the merchant has several [default: the one marked `default`]
         #[arg(long, value_name = "ID")]
         trade_point: Option<TradePointId>,
+        #[command(flatten)]
+        key: Key,
     },
     /// How a payment stands
     #[command(after_help = "Example: kaspi payment status 12800000774")]
@@ -247,9 +313,11 @@ pub(super) enum Payment {
         /// Kaspi's number of the payment
         #[arg(value_name = "ID")]
         payment: PaymentId,
-        /// The trade point that made it, where the merchant has several [default: the one marked `default`]
+        /// The trade point that made it, where the merchant has several [default: the journal's, else the one marked `default`]
         #[arg(long, value_name = "ID")]
         trade_point: Option<TradePointId>,
+        #[command(flatten)]
+        key: Key,
     },
     /// What was paid and what is left to refund
     #[command(after_help = "Example: kaspi payment details 12800000774 --bin 891027350515")]
@@ -273,6 +341,8 @@ pub(super) enum Payment {
         /// The trade point that made it, where the merchant has several [default: the one marked `default`]
         #[arg(long, value_name = "ID")]
         trade_point: Option<TradePointId>,
+        #[command(flatten)]
+        key: Key,
     },
 }
 
@@ -291,6 +361,30 @@ pub(super) struct Purchase {
     /// Watch it until it is paid, has failed, or has run out of time; exit code 1 if it was not paid
     #[arg(long)]
     pub(super) watch: bool,
+    #[command(flatten)]
+    pub(super) key: Key,
+}
+
+/// What makes a second run of a command the same operation.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Key {
+    /// Your own name for this operation: the same again gives the first outcome again, and sends nothing
+    #[arg(long, value_name = "KEY")]
+    pub(super) idempotency_key: Option<String>,
+}
+
+impl Key {
+    /// On behalf of whoever runs the command.
+    pub(super) fn origin(&self) -> Result<Origin, KeyError> {
+        let key = match &self.idempotency_key {
+            Some(text) => RequestKey::Given(text.parse()?),
+            None => RequestKey::None,
+        };
+        Ok(Origin {
+            caller: Caller::cli(),
+            key,
+        })
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -399,14 +493,24 @@ pub(super) enum Sandbox {
         dir: PathBuf,
         /// Address and port of the simulated Kaspi; port 0 picks a free one
         #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
-        listen: std::net::SocketAddr,
+        listen: SocketAddr,
         /// Address and port of the control interface; loopback only
         #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
-        control: std::net::SocketAddr,
+        control: SocketAddr,
         /// Refuse handshakes without a client certificate, rather than answering -10000
         #[arg(long)]
         strict: bool,
+        /// Keep what the bank knows in this file, so that it survives the end of the process, `kill -9` too
+        #[arg(long, value_name = "FILE")]
+        state: Option<PathBuf>,
     },
+}
+
+/// Every command, each with the name it is called by.
+pub(super) fn whole() -> clap::Command {
+    let mut command = Cli::command().disable_help_subcommand(true);
+    command.build();
+    command
 }
 
 pub(super) fn completions(shell: Shell) -> Vec<u8> {

@@ -1,5 +1,7 @@
 //! What a command works with: the configuration, opened when it is first needed.
 
+use std::path::Path;
+
 use super::args::Global;
 use super::failure::Failure;
 use super::report::Report;
@@ -23,6 +25,11 @@ impl<'a> Context<'a> {
         self.global.bins.first().copied()
     }
 
+    /// The configuration file named on the command line.
+    pub(super) fn config_file(&self) -> Option<&'a Path> {
+        self.global.config.as_deref()
+    }
+
     /// Finds and reads the configuration, and loads nothing.
     pub(super) fn configuration(&self) -> Result<(Config, Environment), Failure> {
         let environment = Environment::of_process();
@@ -38,7 +45,12 @@ impl<'a> Context<'a> {
     pub(super) fn open(&self) -> Result<App, Failure> {
         let environment = Environment::of_process();
         let file = config::find(self.global.config.as_deref(), &environment)?;
-        let app = App::open(&file, &environment)?;
+        self.open_file(&file, &environment)
+    }
+
+    /// The same for one configuration.
+    pub(super) fn open_file(&self, file: &Path, environment: &Environment) -> Result<App, Failure> {
+        let app = App::open(file, environment)?;
         for warning in &app.config().warnings {
             self.report.warning(warning);
         }

@@ -36,6 +36,13 @@ impl Exit {
         match (error.kind(), error.fault()) {
             // the right question for a BIN that the configuration does not serve
             ("unknown_bin" | "mistyped_bin" | "no_trade_point", _) => Self::Configuration,
+            // rules of ours, or what the journal knows, said no
+            (
+                "bad_bin" | "payment_unknown" | "insufficient_funds" | "not_paid" | "refund_unsettled"
+                | "refund_echo" | "refund_busy" | "key_conflict" | "in_flight" | "not_made" | "overtaken"
+                | "not_unknown" | "no_such_operation",
+                _,
+            ) => Self::SaidNo,
             (
                 "borrowed_identity"
                 | "gateway_no_answer"

@@ -1,6 +1,7 @@
 //! Why a command did not end well.
 
 use std::io;
+use std::path::Path;
 
 use super::exit::Exit;
 use crate::base::{Explain, Fault};
@@ -62,6 +63,17 @@ impl Failure {
             exit: Exit::SaidNo,
             told: false,
         }
+    }
+
+    /// A file that a command is to make is there already.
+    pub(super) fn file_exists(file: &Path) -> Self {
+        Plain {
+            what: format!("`{}` exists already", file.display()),
+            kind: "file_exists",
+            source: None,
+            hint: Some("name another file, or move this one away".to_owned()),
+        }
+        .into()
     }
 
     /// A check or operation said no, and its report, which stands on standard output, tells why.

@@ -5,9 +5,12 @@ mod cert;
 mod context;
 #[cfg(feature = "sandbox")]
 mod demo;
+mod doctor;
 mod exit;
 mod failure;
 mod gateway;
+mod journal;
+mod man;
 mod merchants;
 mod payment;
 mod purchase;
@@ -16,7 +19,11 @@ mod report;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod serve;
+#[cfg(feature = "sandbox")]
+mod serve_sandbox;
 mod setup;
+mod systemd;
+mod token;
 mod watch;
 
 use std::ffi::OsString;
@@ -41,7 +48,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => return misused(&error, Format::wanted_by(&arguments)),
     };
     let report = Report::new(&cli.global);
-    report.start_log(matches!(cli.command, Command::Serve));
+    // a program that runs for long has a log of its own
+    if !matches!(cli.command, Command::Serve(_)) {
+        report.start_log();
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -67,11 +77,15 @@ async fn dispatch(cli: Cli, report: &Report) -> Result<(), Failure> {
         Command::Device(command) => setup::device(command, &context).await,
         Command::Merchants(command) => merchants::run(&command, &context).await,
         Command::Cert(command) => cert::run(command, &context).await,
-        Command::Serve => serve::run(&context).await,
+        Command::Serve(options) => serve::run(options, &context).await,
+        Command::Journal(command) => journal::run(command, &context).await,
+        Command::Doctor(wanted) => doctor::run(&wanted, &context).await,
         #[cfg(feature = "sandbox")]
         Command::Demo(options) => demo::run(options, report).await,
         #[cfg(feature = "sandbox")]
         Command::Sandbox(command) => sandbox::run(command, &cli.global.bins, report).await,
+        Command::Token(command) => token::run(command, &cli.global.bins, report),
+        Command::Man { dir } => man::run(dir.as_deref(), report),
         Command::Completions { shell } => {
             report.raw(&args::completions(shell));
             Ok(())

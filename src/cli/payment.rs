@@ -6,20 +6,27 @@ use serde_json::json;
 use super::args::Payment;
 use super::context::Context;
 use super::failure::Failure;
+use super::report::Paint;
 use super::watch;
 use crate::api::{KaspiTime, PaymentState, PaymentStatus, PollTiming};
 use crate::base::{Balance, Bin, PaymentId, PhoneNumber};
-use crate::payments::{NewPayment, NewRefund, Pace};
+use crate::payments::{NewCancel, NewPayment, NewRefund, Pace, Payments};
 
 pub(super) async fn run(command: Payment, context: &Context<'_>) -> Result<(), Failure> {
     let app = context.open()?;
-    let payments = app.payments();
+    let outcome = act(command, app.payments(), context).await;
+    app.payments().journal().close().await;
+    outcome
+}
+
+async fn act(command: Payment, payments: &Payments, context: &Context<'_>) -> Result<(), Failure> {
     match command {
         Payment::Create {
             phone,
             amount,
             message,
             trade_point,
+            key,
         } => {
             let phone = PhoneNumber::parse(&phone).map_err(|error| Failure::wrong_use(&error))?;
             let new = NewPayment {
@@ -28,17 +35,18 @@ pub(super) async fn run(command: Payment, context: &Context<'_>) -> Result<(), F
                 phone,
                 amount,
                 message,
+                origin: key.origin()?,
             };
             let created = payments.create(new).await?;
             let json = json!({
                 "payment_id": created.payment_id, "bin": created.bin, "amount": created.amount,
-                "status": created.status, "operation_id": created.operation_id,
+                "status": created.status, "operation_id": created.operation_id, "replayed": created.replayed,
             });
             context.report.result(
                 |paint| {
                     format!(
                         "{} payment {} of {} tenge for BIN {}, sent to {phone}; status {}\n{}",
-                        paint.good("created"),
+                        done(paint, "created", created.replayed),
                         paint.strong(created.payment_id),
                         created.amount,
                         created.bin,
@@ -78,20 +86,32 @@ pub(super) async fn run(command: Payment, context: &Context<'_>) -> Result<(), F
             } else {
                 Pace::Polled(PollTiming::default())
             };
-            let watch = payments.watch(context.bin(), payment, pace, None)?;
+            let known = payments.known_payment(payment).await.ok().flatten();
+            let bin = context.bin().or_else(|| known.map(|known| known.bin));
+            let watch = payments.watch(bin, payment, pace, None)?;
             return watch::follow(watch, payment, sparse, context).await;
         }
-        Payment::Cancel { payment, trade_point } => {
-            let canceled = payments.cancel(context.bin(), trade_point, payment).await?;
+        Payment::Cancel {
+            payment,
+            trade_point,
+            key,
+        } => {
+            let new = NewCancel {
+                bin: context.bin(),
+                trade_point,
+                payment_id: payment,
+                origin: key.origin()?,
+            };
+            let canceled = payments.cancel(new).await?;
             let json = json!({
                 "payment_id": payment, "bin": canceled.bin, "status": canceled.status,
-                "operation_id": canceled.operation_id,
+                "operation_id": canceled.operation_id, "replayed": canceled.replayed,
             });
             context.report.result(
                 |paint| {
                     format!(
                         "{} invoice {payment} of BIN {}; status {}\n{}",
-                        paint.good("canceled"),
+                        done(paint, "canceled", canceled.replayed),
                         canceled.bin,
                         canceled.status,
                         paint.faint(format!("operation {}", canceled.operation_id)),
@@ -128,27 +148,33 @@ pub(super) async fn run(command: Payment, context: &Context<'_>) -> Result<(), F
             payment,
             amount,
             trade_point,
+            key,
         } => {
             let new = NewRefund {
                 bin: context.bin(),
                 trade_point,
                 payment_id: payment,
                 amount,
+                origin: key.origin()?,
             };
             let refunded = payments.refund(new).await?;
             let json = json!({
                 "payment_id": refunded.payment_id, "bin": refunded.bin, "amount": refunded.amount,
                 "return_operation_id": refunded.return_operation_id, "operation_id": refunded.operation_id,
+                "inferred": refunded.inferred, "replayed": refunded.replayed,
             });
             context.report.result(
                 |paint| {
+                    let number = match refunded.return_operation_id {
+                        Some(number) => format!("Kaspi's return operation {}", paint.strong(number)),
+                        None => "Kaspi's answer was lost, its details show the refund".to_owned(),
+                    };
                     format!(
-                        "{} {} tenge of payment {} by BIN {}; Kaspi's return operation {}\n{}",
-                        paint.good("refunded"),
+                        "{} {} tenge of payment {} by BIN {}; {number}\n{}",
+                        done(paint, "refunded", refunded.replayed),
                         refunded.amount,
                         refunded.payment_id,
                         refunded.bin,
-                        paint.strong(refunded.return_operation_id),
                         paint.faint(format!("operation {}", refunded.operation_id)),
                     )
                 },
@@ -157,6 +183,15 @@ pub(super) async fn run(command: Payment, context: &Context<'_>) -> Result<(), F
         }
     }
     Ok(())
+}
+
+/// What was done before, under the same key, is told so.
+fn done(paint: &Paint, word: &str, replayed: bool) -> String {
+    if replayed {
+        paint.warning(format!("was {word} before:"))
+    } else {
+        paint.good(word)
+    }
 }
 
 #[derive(Serialize)]

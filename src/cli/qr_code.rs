@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn the_terminal_shows_every_module() {
         let code = encode("1").unwrap_or_else(|_| panic!("not drawn"));
-        let lines: Vec<String> = drawn(&code, &Paint::plain()).lines().map(str::to_owned).collect();
+        let lines: Vec<String> = drawn(&code, &Paint::none()).lines().map(str::to_owned).collect();
         assert_eq!(lines.len(), (code.width() + 2 * QUIET).div_ceil(2));
         assert!(
             lines

@@ -16,7 +16,7 @@ use super::args::{Color, Global, Output};
 use super::exit::Exit;
 use super::failure::Failure;
 use crate::base::chain_text;
-use crate::config::Environment;
+use crate::config::{Environment, LogFormat};
 
 /// How results are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,23 +64,38 @@ impl Report {
         }
     }
 
-    /// The log goes to standard error: warnings, and more with `-v`. What runs for long tells what it
-    /// does, and when.
-    pub(super) fn start_log(&self, runs_for_long: bool) {
+    /// The log goes to standard error: warnings, and more with `-v`.
+    pub(super) fn start_log(&self) {
         let level = match (self.quiet, self.verbose) {
             (true, _) => LevelFilter::ERROR,
-            (false, 0) if !runs_for_long => LevelFilter::WARN,
-            (false, 0 | 1) => LevelFilter::INFO,
+            (false, 0) => LevelFilter::WARN,
+            (false, 1) => LevelFilter::INFO,
+            (false, _) => LevelFilter::DEBUG,
+        };
+        let _ = tracing_subscriber::fmt()
+            .with_writer(std::io::stderr)
+            .with_ansi(self.colors(&std::io::stderr()))
+            .with_max_level(level)
+            .without_time()
+            .with_target(false)
+            .try_init();
+    }
+
+    /// The log of a program that runs for long: a line for each call, and the time.
+    pub(super) fn start_service_log(&self, format: LogFormat) {
+        let level = match (self.quiet, self.verbose) {
+            (true, _) => LevelFilter::WARN,
+            (false, 0) => LevelFilter::INFO,
             (false, _) => LevelFilter::DEBUG,
         };
         let log = tracing_subscriber::fmt()
             .with_writer(std::io::stderr)
-            .with_ansi(self.colors(&std::io::stderr()))
             .with_max_level(level)
             .with_target(false);
-        let _ = match runs_for_long {
-            true => log.try_init(),
-            false => log.without_time().try_init(),
+        let _ = if self.format == Format::Json || format == LogFormat::Json {
+            log.json().flatten_event(true).try_init()
+        } else {
+            log.with_ansi(self.colors(&std::io::stderr())).try_init()
         };
     }
 
@@ -115,12 +130,13 @@ impl Report {
     }
 
     /// A line of JSON, whatever the format, at once.
-    #[cfg_attr(
-        not(feature = "sandbox"),
-        expect(dead_code, reason = "only the sandbox has a ready line so far")
-    )]
     pub(super) fn json_line(&self, json: &impl Serialize) {
         print_json(json);
+    }
+
+    /// Whether a program reads the results.
+    pub(super) fn is_json(&self) -> bool {
+        self.format == Format::Json
     }
 
     /// Bytes as they are.
@@ -182,7 +198,18 @@ impl Report {
         }
     }
 
-    fn paint(&self) -> Paint {
+    /// How results are written.
+    pub(super) fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Whether more is to be said.
+    pub(super) fn is_verbose(&self) -> bool {
+        self.verbose > 0
+    }
+
+    /// The colours of results.
+    pub(super) fn paint(&self) -> Paint {
         Paint(self.colors(&std::io::stdout()))
     }
 
@@ -305,9 +332,14 @@ pub(super) struct Paint(bool);
 
 impl Paint {
     /// No colours.
-    #[cfg(test)]
-    pub(super) fn plain() -> Self {
+    pub(super) fn none() -> Self {
         Self(false)
+    }
+
+    /// Colours, wherever it goes.
+    #[cfg(test)]
+    pub(super) fn all() -> Self {
+        Self(true)
     }
 
     pub(super) fn bad(&self, text: impl Display) -> String {

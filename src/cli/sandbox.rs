@@ -1,6 +1,5 @@
 //! `kaspi sandbox`: the simulated Kaspi on its own, for tests in any language.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -21,7 +20,17 @@ pub(super) async fn run(command: Command, bins: &[Bin], report: &Report) -> Resu
             listen,
             control,
             strict,
-        } => serve(&dir, listen, control, strict, report).await,
+            state,
+        } => {
+            let mut options = Options::from_dir(&dir).map_err(Unusable)?;
+            options.listen = listen;
+            options.control = control;
+            options.state = state;
+            if strict {
+                options.client_auth = ClientAuth::Strict;
+            }
+            serve(&dir, options, report).await
+        }
     }
 }
 
@@ -70,37 +79,29 @@ fn sign(dir: &Path, bins: &[Bin], request: &Path, report: &Report) -> Result<(),
     Ok(())
 }
 
-async fn serve(
-    dir: &Path,
-    listen: SocketAddr,
-    control: SocketAddr,
-    strict: bool,
-    report: &Report,
-) -> Result<(), Failure> {
+async fn serve(dir: &Path, options: Options, report: &Report) -> Result<(), Failure> {
     // asked for before the ready line, so that a signal sent right after it is not lost
     let mut terminate = signal(SignalKind::terminate())
         .map_err(|error| Failure::from_io("signals cannot be listened to", error))?;
     let mut interrupt = signal(SignalKind::interrupt())
         .map_err(|error| Failure::from_io("signals cannot be listened to", error))?;
 
-    let mut options = Options::from_dir(dir).map_err(Unusable)?;
-    options.listen = listen;
-    options.control = control;
-    if strict {
-        options.client_auth = ClientAuth::Strict;
-    }
     let sandbox = Sandbox::start(options).await.map_err(Unusable)?;
     report.json_line(&json!({
         "listen": sandbox.address(),
         "control": sandbox.control_address(),
         "config": dir.join("kaspi.toml"),
     }));
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    let lost = tokio::select! {
+        _ = terminate.recv() => None,
+        _ = interrupt.recv() => None,
+        lost = sandbox.state_lost() => Some(lost),
+    };
     sandbox.shutdown().await;
-    Ok(())
+    match lost {
+        None => Ok(()),
+        Some(lost) => Err(Unusable(lost).into()),
+    }
 }
 
 /// The sandbox knows no type of this crate; here its errors learn to explain themselves.

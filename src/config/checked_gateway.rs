@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use http::Uri;
 
+use super::TrustSettings;
 use crate::base::{Bin, Secret};
 
 /// The HTTP gateway: the `[gateway]` section.
@@ -14,10 +16,66 @@ use crate::base::{Bin, Secret};
 pub struct GatewaySettings {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// A unix socket that it listens on besides (`unix_socket`), absolute.
+    pub unix_socket: Option<PathBuf>,
+    /// Its certificate, where `listen` speaks HTTPS.
+    pub tls: Option<GatewayTls>,
+    /// How much callers may ask for.
+    pub limits: GatewayLimits,
+    /// How its log is written.
+    pub log: LogFormat,
     /// How long the same call of a caller without idempotency keys counts as a repetition; zero is off.
     pub echo_window: Duration,
     /// Who may call, and for whom. May be empty.
     pub tokens: Vec<GatewayToken>,
+}
+
+/// What `listen` shows to callers, and wants to see of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatewayTls {
+    /// PEM, leaf first (`tls_certificate`).
+    pub certificate: PathBuf,
+    /// PEM, not encrypted (`tls_key`).
+    pub key: PathBuf,
+    /// Whose certificates callers must show (`client_ca`), PEM; none where they need not show any.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// How much callers of the gateway may ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GatewayLimits {
+    /// Calls a second of one token (`token_rate`); none for no limit.
+    pub token_rate: Option<NonZeroU32>,
+    /// Calls a second for one BIN (`bin_rate`); none for no limit.
+    pub bin_rate: Option<NonZeroU32>,
+    /// Calls of one token at one time (`token_concurrency`).
+    pub token_concurrency: usize,
+    /// Calls for one BIN at one time (`bin_concurrency`).
+    pub bin_concurrency: usize,
+    /// Connections at one time (`max_connections`); further ones wait.
+    pub max_connections: usize,
+}
+
+impl Default for GatewayLimits {
+    fn default() -> Self {
+        Self {
+            token_rate: None,
+            bin_rate: None,
+            token_concurrency: 512,
+            bin_concurrency: 256,
+            max_connections: 4096,
+        }
+    }
+}
+
+/// How the gateway's log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
 }
 
 /// One caller of the gateway.
@@ -67,10 +125,15 @@ pub enum Verb {
 /// The old PHP wrapper, for merchants with `route = "wrapper"`: the `[wrapper]` section.
 #[derive(Clone, Debug)]
 pub struct WrapperSettings {
-    /// Its base address, without a slash at its end.
+    /// Its base address, without a slash at its end. `http` only where it is on this machine.
     pub base_url: Uri,
     /// The token it wants (`token_file`).
     pub token: Option<Secret>,
+    /// Whose signature on its server certificate is believed: the public roots, and those of its own
+    /// `extra_ca_file`.
+    pub trust: TrustSettings,
+    /// Whether a status is asked for over the other route too, and differences are logged.
+    pub compare_reads: bool,
 }
 
 /// The journal: the `[journal]` section.

@@ -1,6 +1,8 @@
 //! `[gateway]`, `[wrapper]` and `[journal]`: from words to meaning.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,8 +12,8 @@ use super::read::{self, SECRET_LIMIT};
 use super::setting::Located;
 use super::settings::{beside, bin, choice, path, printable_name};
 use super::{
-    ConfigError, ConfigWarning, GatewaySettings, GatewayToken, JournalSettings, JournalUrl, Setting,
-    TokenHash, Verb, WrapperSettings, duration, url,
+    ConfigError, ConfigWarning, GatewayLimits, GatewaySettings, GatewayTls, GatewayToken, JournalSettings,
+    JournalUrl, LogFormat, Setting, TokenHash, TrustSettings, Verb, WrapperSettings, duration, url,
 };
 use crate::base::Secret;
 
@@ -26,7 +28,7 @@ const WRAPPER_EXAMPLE: &str =
 const JOURNAL_EXAMPLE: &str = "write `sqlite://kaspi.db` or `postgres://user@host/database`";
 
 /// `[gateway]`.
-pub(super) fn settings(raw: RawGateway) -> Result<GatewaySettings, ConfigError> {
+pub(super) fn settings(file: &Path, raw: RawGateway) -> Result<GatewaySettings, ConfigError> {
     let listen = match &raw.listen {
         Some(given) => given.value.parse().map_err(|_| ConfigError::Invalid {
             setting: given.setting.clone(),
@@ -48,9 +50,86 @@ pub(super) fn settings(raw: RawGateway) -> Result<GatewaySettings, ConfigError> 
     }
     Ok(GatewaySettings {
         listen,
+        unix_socket: raw
+            .unix_socket
+            .as_ref()
+            .map(|given| path(file, given))
+            .transpose()?,
+        tls: tls(file, &raw)?,
+        limits: limits(&raw)?,
+        log: match &raw.log {
+            Some(given) => choice(given, &[("text", LogFormat::Text), ("json", LogFormat::Json)])?,
+            None => LogFormat::default(),
+        },
         echo_window,
         tokens,
     })
+}
+
+/// `tls_certificate`, `tls_key` and `client_ca`: the first two only together, the third not without them.
+fn tls(file: &Path, raw: &RawGateway) -> Result<Option<GatewayTls>, ConfigError> {
+    let there = |given: &Option<Located<String>>| match given {
+        Some(given) => {
+            let named = path(file, given)?;
+            read::must_be_there(&named, &given.setting)?;
+            Ok(Some(named))
+        }
+        None => Ok(None),
+    };
+    let alone = |given: &Located<String>, other: &str| ConfigError::Invalid {
+        setting: given.setting.clone(),
+        given: Some(shown(&given.value)),
+        problem: format!("it is of no use without `{other}`"),
+        hint: Some(
+            "HTTPS needs `tls_certificate` and `tls_key`; `client_ca` is for callers with certificates",
+        ),
+    };
+    match (&raw.tls_certificate, &raw.tls_key, &raw.client_ca) {
+        (None, None, None) => Ok(None),
+        (Some(given), None, _) => Err(alone(given, "tls_key")),
+        (None, Some(given), _) | (None, None, Some(given)) => Err(alone(given, "tls_certificate")),
+        (Some(_), Some(_), _) => {
+            let (certificate, key) = (there(&raw.tls_certificate)?, there(&raw.tls_key)?);
+            let client_ca = there(&raw.client_ca)?;
+            Ok(certificate.zip(key).map(|(certificate, key)| GatewayTls {
+                certificate,
+                key,
+                client_ca,
+            }))
+        }
+    }
+}
+
+fn limits(raw: &RawGateway) -> Result<GatewayLimits, ConfigError> {
+    let default = GatewayLimits::default();
+    let rate = |given: &Option<Located<i64>>| match given {
+        Some(given) => Ok(NonZeroU32::new(whole(given, 0..=1_000_000)?)),
+        None => Ok(None),
+    };
+    let count = |given: &Option<Located<i64>>, default: usize| match given {
+        Some(given) => Ok(usize::try_from(whole(given, 1..=100_000)?).unwrap_or(default)),
+        None => Ok(default),
+    };
+    Ok(GatewayLimits {
+        token_rate: rate(&raw.token_rate)?,
+        bin_rate: rate(&raw.bin_rate)?,
+        token_concurrency: count(&raw.token_concurrency, default.token_concurrency)?,
+        bin_concurrency: count(&raw.bin_concurrency, default.bin_concurrency)?,
+        max_connections: count(&raw.max_connections, default.max_connections)?,
+    })
+}
+
+fn whole(given: &Located<i64>, range: RangeInclusive<u32>) -> Result<u32, ConfigError> {
+    let (least, most) = (*range.start(), *range.end());
+    u32::try_from(given.value)
+        .ok()
+        .filter(|number| range.contains(number))
+        .ok_or_else(|| ConfigError::Invalid {
+            setting: given.setting.clone(),
+            given: Some(given.value.to_string()),
+            problem: format!("allowed is {least} to {most}"),
+            hint: None,
+        })
 }
 
 /// `[wrapper]`.
@@ -65,7 +144,19 @@ pub(super) fn wrapper(
         hint: WRAPPER_EXAMPLE,
     })?;
     Ok(WrapperSettings {
-        base_url: url::base(base_url, WRAPPER_EXAMPLE)?,
+        base_url: url::base_or_local(base_url, WRAPPER_EXAMPLE)?,
+        compare_reads: raw.compare_reads.as_ref().is_some_and(|given| given.value),
+        trust: TrustSettings {
+            extra_ca_file: match &raw.extra_ca_file {
+                Some(given) => {
+                    let named = path(file, given)?;
+                    read::must_be_there(&named, &given.setting)?;
+                    Some(named)
+                }
+                None => None,
+            },
+            only_extra_ca: false,
+        },
         token: match &raw.token_file {
             Some(given) => Some(wrapper_token(file, given, warnings)?),
             None => None,

@@ -35,7 +35,8 @@ pub use checked::{
     TradePointSpec, TrustSettings,
 };
 pub use checked_gateway::{
-    GatewaySettings, GatewayToken, JournalSettings, JournalUrl, TokenHash, Verb, WrapperSettings,
+    GatewayLimits, GatewaySettings, GatewayTls, GatewayToken, JournalSettings, JournalUrl, LogFormat,
+    TokenHash, Verb, WrapperSettings,
 };
 pub use environment::Environment;
 pub use error::{ConfigError, Suggestion};

@@ -46,7 +46,17 @@ section! {
     /// `[gateway]`.
     RawGateway {
         listen: String,
+        unix_socket: String,
+        tls_certificate: String,
+        tls_key: String,
+        client_ca: String,
         echo_window: String,
+        token_rate: i64,
+        bin_rate: i64,
+        token_concurrency: i64,
+        bin_concurrency: i64,
+        max_connections: i64,
+        log: String,
         token: Vec<Located<RawToken>>,
     }
 }
@@ -66,6 +76,8 @@ section! {
     RawWrapper {
         base_url: Hidden,
         token_file: String,
+        extra_ca_file: String,
+        compare_reads: bool,
     }
 }
 

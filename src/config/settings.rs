@@ -61,7 +61,10 @@ pub fn load(file: &Path, environment: &Environment) -> Result<Config, ConfigErro
         raw.kaspi.map(|section| section.value).unwrap_or_default(),
         &mut warnings,
     )?;
-    let gateway = gateway::settings(raw.gateway.map(|section| section.value).unwrap_or_default())?;
+    let gateway = gateway::settings(
+        &file,
+        raw.gateway.map(|section| section.value).unwrap_or_default(),
+    )?;
     let wrapper = raw
         .wrapper
         .map(|section| gateway::wrapper(&file, &section, &mut warnings))

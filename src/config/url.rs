@@ -1,5 +1,7 @@
 //! Addresses: where Kaspi is, where the old wrapper is, and the proxy on the way.
 
+use std::net::IpAddr;
+
 use http::Uri;
 
 use super::error::shown;
@@ -21,6 +23,23 @@ const PROXY_EXAMPLE: &str = "write `http://host:port` or `socks5://host:port`";
 
 /// An `https` address with a host and perhaps a path; no slash at the end of the path.
 pub(super) fn base(given: &Located<Hidden>, example: &'static str) -> Result<Uri, ConfigError> {
+    whole(given, example, |_| false)
+}
+
+/// The same, or an `http` address of this machine itself, which nobody else can listen to.
+pub(super) fn base_or_local(given: &Located<Hidden>, example: &'static str) -> Result<Uri, ConfigError> {
+    whole(given, example, |host| {
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        bare.parse()
+            .map_or(bare == "localhost", |ip: IpAddr| ip.is_loopback())
+    })
+}
+
+fn whole(
+    given: &Located<Hidden>,
+    example: &'static str,
+    in_clear: impl Fn(&str) -> bool,
+) -> Result<Uri, ConfigError> {
     let text = given.value.expose();
     let refuse = |problem: &str| Err(invalid(given, problem, example));
     // `Uri` drops a fragment without a word.
@@ -36,6 +55,7 @@ pub(super) fn base(given: &Located<Hidden>, example: &'static str) -> Result<Uri
     };
     match parsed.scheme.as_str() {
         "https" => {}
+        "http" if in_clear(&parsed.host) => {}
         "http" => return refuse("only `https` is taken, `http` would carry payments and tokens in clear"),
         _ => return refuse("only `https` is taken"),
     }
@@ -43,7 +63,7 @@ pub(super) fn base(given: &Located<Hidden>, example: &'static str) -> Result<Uri
         return refuse("a base address has no user name or password");
     }
     let path = parsed.path.trim_end_matches('/');
-    let whole = format!("https://{}{path}", parsed.authority);
+    let whole = format!("{}://{}{path}", parsed.scheme, parsed.authority);
     match whole.parse() {
         Ok(uri) => Ok(uri),
         Err(_) => refuse("this is no URL"),
@@ -183,6 +203,27 @@ mod tests {
         ] {
             assert_eq!(base(&located(given), KASPI_EXAMPLE).unwrap().to_string(), kept);
         }
+    }
+
+    #[test]
+    fn in_clear_the_wrapper_is_on_this_machine() {
+        for given in [
+            "http://127.0.0.1:8080/api",
+            "http://[::1]/api",
+            "http://localhost/api",
+            "https://shop.example/api",
+        ] {
+            let uri = base_or_local(&located(given), "").unwrap();
+            assert_eq!(uri.to_string(), given);
+        }
+        for given in [
+            "http://shop.example/api",
+            "http://10.0.0.1/api",
+            "http://localhost.shop.example/api",
+        ] {
+            assert!(base_or_local(&located(given), "").is_err(), "{given}");
+        }
+        assert!(base(&located("http://127.0.0.1/r3"), "").is_err());
     }
 
     #[test]

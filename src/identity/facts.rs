@@ -121,7 +121,7 @@ pub(super) fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-fn describe(der: &[u8], certificate: &X509Certificate<'_>) -> Read {
+pub(super) fn describe(der: &[u8], certificate: &X509Certificate<'_>) -> Read {
     let usage = certificate.key_usage().ok().flatten().map(|usage| usage.value);
     let extended = certificate
         .extended_key_usage()
@@ -158,7 +158,7 @@ fn describe(der: &[u8], certificate: &X509Certificate<'_>) -> Read {
 }
 
 /// A name on one line, safe for a terminal.
-fn printable(name: &X509Name<'_>) -> String {
+pub(super) fn printable(name: &X509Name<'_>) -> String {
     name.to_string()
         .chars()
         .map(|character| {

@@ -1,9 +1,11 @@
 //! What a check found, as it is reported.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::IdentityError;
 use crate::base::Explain;
 
 /// Whether a finding stands in the way.
@@ -29,6 +31,9 @@ pub struct Finding {
     /// One thing to do next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// The file that it is about, where it is about one.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
 }
 
 impl Finding {
@@ -38,15 +43,17 @@ impl Finding {
             kind,
             message,
             hint: Some(hint.into()),
+            file: None,
         }
     }
 
-    pub(super) fn error(error: &(impl Explain + 'static)) -> Self {
+    pub(super) fn error(error: &IdentityError) -> Self {
         Self {
             severity: Severity::Error,
             kind: error.kind(),
             message: crate::base::chain_text(error),
             hint: error.hint(),
+            file: error.path().map(Path::to_owned),
         }
     }
 }

@@ -16,7 +16,7 @@ use super::key::PlainKey;
 use super::read::{self, Contents};
 use super::stamp::{Stamp, Stamper};
 use super::unlock::Keyring;
-use super::{Facts, Form, Identity, IdentityError, material, pkcs12};
+use super::{Facts, Form, Identity, IdentityError, facts, material, pkcs12};
 
 /// Everything that can be said about the files of an identity, usable or not.
 #[derive(Debug)]
@@ -30,6 +30,20 @@ pub struct Examination {
     pub outcome: Result<Identity, IdentityError>,
     /// What the files held as they were read for this.
     pub stamp: Stamp,
+    /// What each certificate says, in the order of the file, also where the identity is refused.
+    pub certificates: Vec<Facts>,
+    /// The key, once it was opened, also where the identity is refused.
+    pub opened: Option<OpenedKey>,
+}
+
+/// What can be said about a private key that was opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OpenedKey {
+    /// Where the password was found; `None` where it needed none.
+    pub with: Option<PasswordOrigin>,
+    /// SHA-256 of its public half (SubjectPublicKeyInfo), lower-case hex.
+    pub public_key_sha256: String,
 }
 
 /// Loads an identity.
@@ -64,6 +78,8 @@ struct Draft {
     /// Errors beyond the one that ends the load.
     further: Vec<IdentityError>,
     stamper: Stamper,
+    certificates: Vec<Facts>,
+    opened: Option<OpenedKey>,
 }
 
 /// A key that has been opened.
@@ -79,6 +95,8 @@ impl Draft {
             warnings: Vec::new(),
             further: Vec::new(),
             stamper: Stamper::new(spec),
+            certificates: Vec::new(),
+            opened: None,
         }
     }
 
@@ -180,6 +198,7 @@ impl Draft {
     ) -> Result<Vec<Parsed>, IdentityError> {
         let parsed = check::parse(certificates?, path)?;
         self.facts = probable_leaf(&parsed).map(|leaf| leaf.read.facts.clone());
+        self.certificates = parsed.iter().map(|parsed| parsed.read.facts.clone()).collect();
         Ok(parsed)
     }
 
@@ -193,6 +212,12 @@ impl Draft {
         (certificate, private_key): (&Path, &Path),
         now: OffsetDateTime,
     ) -> Result<Identity, IdentityError> {
+        if let Ok(opened) = &key {
+            self.opened = Some(OpenedKey {
+                with: opened.origin.clone(),
+                public_key_sha256: facts::sha256(&spki_of(opened)),
+            });
+        }
         let (parsed, opened) = match (parsed, key) {
             (Ok(parsed), Ok(opened)) => (parsed, opened),
             (Err(error), Ok(_)) => return Err(error),
@@ -207,11 +232,7 @@ impl Draft {
                 return Err(error);
             }
         };
-        let spki = opened
-            .key
-            .public_key()
-            .map(|spki| spki.to_vec())
-            .unwrap_or_default();
+        let spki = spki_of(&opened);
         let chain = check::chain(
             &parsed,
             &spki,
@@ -256,10 +277,21 @@ impl Draft {
         Examination {
             stamp: self.stamper.finish(),
             facts: self.facts,
+            certificates: self.certificates,
+            opened: self.opened,
             findings,
             outcome,
         }
     }
+}
+
+/// The public half of a key, DER.
+fn spki_of(opened: &Opened) -> Vec<u8> {
+    opened
+        .key
+        .public_key()
+        .map(|spki| spki.to_vec())
+        .unwrap_or_default()
 }
 
 fn keyring(spec: &IdentitySpec) -> Keyring<'_> {

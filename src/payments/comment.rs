@@ -8,22 +8,26 @@ const MAX_CHARACTERS: usize = 500;
 
 /// The caller's message, then ` #` and eight characters of the operation id, by which a person finds an
 /// invoice whose answer was lost. Control characters become spaces.
-pub(super) fn with_operation(message: &str, operation: OperationId) -> Result<String, Error> {
-    let characters = message.chars().count();
-    if characters > MAX_CHARACTERS {
-        return Err(Error::MessageTooLong {
-            operation,
-            characters,
-            limit: MAX_CHARACTERS,
-        });
-    }
+pub(super) fn with_operation(message: &str, operation: OperationId) -> String {
     let printable: String = message
         .chars()
         .map(|character| if character.is_control() { ' ' } else { character })
         .collect();
-    Ok(format!("{} #{}", printable.trim(), operation.short())
+    format!("{} #{}", printable.trim(), operation.short())
         .trim_start()
-        .to_owned())
+        .to_owned()
+}
+
+/// Whether a message is a line that a customer could read.
+pub(super) fn check(message: &str) -> Result<(), Error> {
+    let characters = message.chars().count();
+    if characters > MAX_CHARACTERS {
+        return Err(Error::MessageTooLong {
+            characters,
+            limit: MAX_CHARACTERS,
+        });
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -40,13 +44,13 @@ mod tests {
             ("🌷", format!("🌷 {mark}")),
             ("", mark.clone()),
         ] {
-            assert_eq!(with_operation(message, operation).unwrap(), expected);
+            assert_eq!(with_operation(message, operation), expected);
         }
     }
 
     #[test]
     fn a_page_is_no_message() {
-        let error = with_operation(&"я".repeat(10_000), OperationId::new()).unwrap_err();
+        let error = check(&"я".repeat(10_000)).unwrap_err();
         assert_eq!(
             error.to_string(),
             "a message has at most 500 characters, this one has 10000"

@@ -8,8 +8,10 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use time::OffsetDateTime;
 use tokio::time::Instant;
 
+use super::{PaymentKind, PaymentRecord};
 use crate::api::PaymentStatus;
 use crate::base::{Bin, PaymentId};
 
@@ -68,6 +70,34 @@ impl InvoiceGate {
         {
             invoices.known.remove(&oldest);
         }
+    }
+
+    /// Takes up an invoice that another process, or this one before it was started anew, has made.
+    pub(super) fn recall(&self, known: &PaymentRecord, wall: OffsetDateTime) {
+        if known.kind != PaymentKind::Invoice || self.knows(known.payment_id) {
+            return;
+        }
+        let now = Instant::now();
+        // before the machine was started there is no `Instant`; a later one only makes us ask more often
+        let ago = |at: OffsetDateTime| {
+            let age = Duration::try_from(wall - at).unwrap_or_default();
+            now.checked_sub(age).unwrap_or(now)
+        };
+        self.made(known.bin, known.payment_id);
+        let mut invoices = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(invoice) = invoices.known.get_mut(&known.payment_id) {
+            invoice.made = ago(known.created_at);
+            invoice.last = known
+                .status_at
+                .zip(known.status.clone())
+                .map(|(at, status)| (ago(at), PaymentStatus::of_word(status)));
+            invoice.asked = invoice.last.as_ref().map_or(invoice.made, |(at, _)| *at);
+        }
+    }
+
+    fn knows(&self, payment: PaymentId) -> bool {
+        let invoices = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        invoices.known.contains_key(&payment)
     }
 
     /// Decides about one question. A payment that is not known here is always asked for.

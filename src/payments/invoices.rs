@@ -1,10 +1,10 @@
 //! Invoices by phone number: made, and taken back.
 
-use std::sync::Arc;
-
-use super::comment::with_operation;
-use super::{Error, Payments};
-use crate::api::{CreateRemotePayment, StatusWord};
+use super::comment;
+use super::digest::Digest;
+use super::operation::{Request, Work};
+use super::{Answer, Carried, CarriedInvoice, Carrier, Error, OperationKind, Origin, Payments};
+use crate::api::{self, CreateRemotePayment, MoneyPermit, Session, StatusWord};
 use crate::base::{Amount, Bin, OperationId, PaymentId, PhoneNumber, TradePointId};
 
 /// An invoice to be sent to a customer.
@@ -20,6 +20,21 @@ pub struct NewPayment {
     pub amount: Amount,
     /// What the customer reads. ` #` and eight characters of the operation id are put behind it.
     pub message: String,
+    /// On whose behalf, and under which key.
+    pub origin: Origin,
+}
+
+/// An invoice to be taken back.
+#[derive(Clone, Debug)]
+pub struct NewCancel {
+    /// The BIN that made it; none for the one that the journal knows.
+    pub bin: Option<Bin>,
+    /// The trade point that made it; none for the one that the journal knows.
+    pub trade_point: Option<TradePointId>,
+    /// The payment.
+    pub payment_id: PaymentId,
+    /// On whose behalf, and under which key.
+    pub origin: Origin,
 }
 
 /// An invoice that has been sent.
@@ -36,6 +51,8 @@ pub struct CreatedPayment {
     pub amount: Amount,
     /// `Wait`: Kaspi names no status here, and the customer has yet to confirm.
     pub status: StatusWord,
+    /// The journal answered: nothing was sent now.
+    pub replayed: bool,
 }
 
 /// An invoice that has been taken back.
@@ -50,40 +67,50 @@ pub struct CanceledPayment {
     pub payment_id: PaymentId,
     /// `RemotePaymentCanceled`.
     pub status: StatusWord,
+    /// The journal answered: nothing was sent now.
+    pub replayed: bool,
 }
 
 impl Payments {
-    /// Sends a customer an invoice. Always a new operation.
+    /// Sends a customer an invoice. A new operation, unless `origin` has a key that is known.
     ///
     /// # Errors
     ///
     /// `NotSent`, `Refused`: there is no invoice. `Unknown`: there may be one, and nothing at Kaspi can
     /// be asked for it; a person has to look in the Kaspi Pay app for the comment.
     pub async fn create(&self, new: NewPayment) -> Result<CreatedPayment, Error> {
-        let id = OperationId::new();
-        let comment = with_operation(&new.message, id)?;
-        let request = CreateRemotePayment {
-            amount: new.amount,
-            phone: new.phone,
-            comment,
+        comment::check(&new.message)?;
+        let (amount, phone) = (new.amount, new.phone);
+        let request = Request {
+            kind: OperationKind::Create,
+            origin: new.origin,
+            amount: Some(amount),
+            payment: None,
+            phone: Some(phone),
+            digest: Digest::of("create")
+                .phone(phone)
+                .amount(amount)
+                .message(&new.message),
         };
-        let invoices = Arc::clone(&self.invoices);
-        self.operate(id, new.bin, new.trade_point, |operation| async move {
-            let bin = operation.session.bin();
-            let created = operation
-                .session
-                .create_remote_payment(operation.permit, &request)
-                .await?;
-            invoices.made(bin, created.payment_id);
-            Ok(CreatedPayment {
-                operation_id: operation.id,
-                bin,
-                payment_id: created.payment_id,
-                amount: request.amount,
-                status: StatusWord::new("Wait"),
-            })
+        let place = self.place(new.bin, new.trade_point)?;
+        let work = Invoice {
+            amount,
+            phone,
+            message: new.message,
+        };
+        let done = self.operate(place, request, work).await?;
+        let payment_id = done.payment_id()?;
+        if !done.replayed {
+            self.invoices.made(done.bin, payment_id);
+        }
+        Ok(CreatedPayment {
+            operation_id: done.operation,
+            bin: done.bin,
+            payment_id,
+            amount,
+            status: StatusWord::new("Wait"),
+            replayed: done.replayed,
         })
-        .await
     }
 
     /// Takes an unpaid invoice back.
@@ -91,30 +118,86 @@ impl Payments {
     /// # Errors
     ///
     /// Kaspi refuses, or no answer came. Read the status then: the customer may have paid meanwhile.
-    pub async fn cancel(
-        &self,
-        bin: Option<Bin>,
-        trade_point: Option<TradePointId>,
-        payment: PaymentId,
-    ) -> Result<CanceledPayment, Error> {
-        self.operate(
-            OperationId::new(),
-            bin,
-            trade_point,
-            move |operation| async move {
-                let bin = operation.session.bin();
-                let canceled = operation
-                    .session
-                    .cancel_remote_payment(operation.permit, payment)
-                    .await?;
-                Ok(CanceledPayment {
-                    operation_id: operation.id,
-                    bin,
-                    payment_id: payment,
-                    status: canceled.status,
-                })
-            },
-        )
-        .await
+    /// `payment_unknown`: no BIN is named, and the journal does not know who made it.
+    pub async fn cancel(&self, new: NewCancel) -> Result<CanceledPayment, Error> {
+        let payment_id = new.payment_id;
+        let known = self.recorded_payment(payment_id).await?;
+        let place = self.place_of(payment_id, known.as_ref(), new.bin, new.trade_point)?;
+        let request = Request {
+            kind: OperationKind::Cancel,
+            origin: new.origin,
+            amount: None,
+            payment: Some(payment_id),
+            phone: None,
+            digest: Digest::of("cancel").payment(payment_id),
+        };
+        let done = self.operate(place, request, Cancellation(payment_id)).await?;
+        let Answer::Cancel { status } = &done.answer else {
+            return Err(done.misfit());
+        };
+        let status = StatusWord::new(status.as_str());
+        if !done.replayed {
+            self.note(payment_id, &api::PaymentStatus::of_word(status.clone()))
+                .await;
+        }
+        Ok(CanceledPayment {
+            operation_id: done.operation,
+            bin: done.bin,
+            payment_id,
+            status,
+            replayed: done.replayed,
+        })
+    }
+}
+
+struct Invoice {
+    amount: Amount,
+    phone: PhoneNumber,
+    message: String,
+}
+
+impl Work for Invoice {
+    const CARRIED: bool = true;
+
+    async fn send(&self, session: &Session, permit: MoneyPermit) -> Result<Answer, api::Error> {
+        let invoice = CreateRemotePayment {
+            amount: self.amount,
+            phone: self.phone,
+            comment: comment::with_operation(&self.message, permit.operation()),
+        };
+        let created = session.create_remote_payment(permit, &invoice).await?;
+        Ok(Answer::Invoice {
+            payment_id: created.payment_id.get(),
+        })
+    }
+
+    fn carry<'a>(
+        &'a self,
+        carrier: &'a dyn Carrier,
+        session: &'a Session,
+        permit: MoneyPermit,
+    ) -> Option<Carried<'a, Answer>> {
+        let invoice = CarriedInvoice {
+            bin: session.bin(),
+            device_token: session.device_token().cloned(),
+            phone: self.phone,
+            amount: self.amount,
+            message: comment::with_operation(&self.message, permit.operation()),
+        };
+        Some(Box::pin(async move {
+            let payment_id = carrier.create(permit, &invoice).await?.get();
+            Ok(Answer::Invoice { payment_id })
+        }))
+    }
+}
+
+struct Cancellation(PaymentId);
+
+impl Work for Cancellation {
+    async fn send(&self, session: &Session, permit: MoneyPermit) -> Result<Answer, api::Error> {
+        let canceled = session.cancel_remote_payment(permit, self.0).await?;
+        Ok(Answer::Cancel {
+            status: canceled.status.as_str().to_owned(),
+        })
     }
 }

@@ -1,31 +1,65 @@
 //! Payments as operations: the one door through which this program moves money.
 //!
-//! Each operation runs on a task of its own, so that a caller who hangs up abandons nothing that was
-//! sent. An operation that fails says what is known about it: see
+//! Each operation is written into the journal before its first byte leaves, runs on a task of its own,
+//! so that a caller who hangs up abandons nothing that was sent, and ends as accepted, refused, not sent
+//! or unknown. An operation that fails says what is known about it: see
 //! [`Explain::delivery`](crate::base::Explain::delivery).
 
+mod books;
+mod carriage;
+mod carrier;
 mod comment;
+mod digest;
 mod error;
 mod invoice_gate;
 mod invoices;
+mod journal;
+mod judgement;
+mod keeper;
 mod operation;
+mod origin;
+mod places;
 mod purchases;
+mod reconcile;
 mod refunds;
 mod schedule;
+mod settings;
+mod steps;
 mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::api::{Api, KaspiTime, PaymentDetails, PaymentStatus, Session};
-use crate::base::{Bin, Clock, PaymentId, TradePointId};
+/// What one of Kaspi's codes means, for carriers that pass them on.
+pub use crate::api::meaning as kaspi_meaning;
+use crate::api::{Api, ClientInfo, KaspiTime, PaymentDetails, PaymentStatus, Session};
+pub use crate::api::{MoneyPermit, StatusWord};
+use crate::base::{Bin, Clock, PaymentId, PhoneNumber, TradePointId};
 
+pub use books::{Import, ImportedPayment};
+use carriage::Carriage;
+pub use carrier::{
+    Carried, CarriedInvoice, CarriedLink, CarriedRefund, Carrier, CarrierError, HOP_HEADER, LinkCarried,
+};
 pub use error::Error;
 use invoice_gate::{Gate, InvoiceGate};
-pub use invoices::{CanceledPayment, CreatedPayment, NewPayment};
+pub use invoices::{CanceledPayment, CreatedPayment, NewCancel, NewPayment};
+pub use journal::{
+    Answer, BrokenLink, Cause, Cursor, Failure, Filter, HistoryStep, Journal, JournalError, JournalOptions,
+    JournalState, KeyKind, OperationKind, OperationRecord, OperationRoute, OperationState, OwnerId, Page,
+    PaymentFilter, PaymentKind, PaymentRecord, PaymentSource, PurchaseAnswer, Resolution, Serving, Store,
+    UnknownOperations, Verified, WatchPlan,
+};
+pub use judgement::Patience;
+pub use keeper::Keeper;
+pub use origin::{Caller, IdempotencyKey, KeyError, Origin, RequestKey};
 pub use purchases::{CreatedLink, CreatedQr, NewPurchase};
+pub use reconcile::{Difference, Found, ReconcileReport, Reconciled};
 pub use refunds::{NewRefund, Refunded};
 pub use schedule::Pace;
+pub use settings::PaymentsSettings;
+#[doc(hidden)]
+pub use steps::{Step, Steps};
 pub use watch::{Watch, WatchEnd, WatchEvent};
 
 /// Makes payments, looks after them, and pays them back.
@@ -34,6 +68,9 @@ pub struct Payments {
     api: Api,
     clock: Arc<dyn Clock>,
     invoices: Arc<InvoiceGate>,
+    journal: Journal,
+    settings: PaymentsSettings,
+    carriage: Option<Carriage>,
 }
 
 /// How a payment stands, and how old that knowledge is.
@@ -49,27 +86,52 @@ pub struct KnownStatus {
 }
 
 impl Payments {
-    /// Payments over Kaspi's calls. The clock is what `ExpireDate` is compared with.
+    /// Payments over Kaspi's calls and a journal, which is opened by the first that needs it. The clock
+    /// is what `ExpireDate` is compared with.
     #[must_use]
-    pub fn new(api: Api, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(api: Api, clock: Arc<dyn Clock>, journal: Journal, settings: PaymentsSettings) -> Self {
         Self {
             api,
             clock,
             invoices: Arc::default(),
+            journal,
+            settings,
+            carriage: None,
         }
+    }
+
+    /// The same payments, with another patience.
+    #[must_use]
+    pub fn with(mut self, settings: PaymentsSettings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Opens the journal now, rather than at the first call that moves money.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be used.
+    pub async fn open_journal(&self) -> Result<(), Error> {
+        self.journal.open().await.map_err(Error::books)
     }
 
     /// How a payment stands, for callers who ask again and again.
     ///
-    /// The bank forbids to poll phone invoices (official document 4.6). One that was made here is asked
-    /// for at most once in a gap that grows from 5 s to 3 min with its age, and under a cap for each BIN;
-    /// in between the last answer is given, with its age. Any other payment is asked for every time.
+    /// The bank forbids to poll phone invoices (official document 4.6). One that the journal knows is
+    /// asked for at most once in a gap that grows from 5 s to 3 min with its age, and under a cap for
+    /// each BIN; in between the last answer is given, with its age. Any other payment is asked for every
+    /// time. Without a BIN it is asked over the one that made it, else over `default_bin`.
     ///
     /// # Errors
     ///
     /// Kaspi refuses, or no answer came.
     pub async fn status(&self, bin: Option<Bin>, payment: PaymentId) -> Result<KnownStatus, Error> {
-        let session = self.session(bin, None).map_err(Error::reading)?;
+        let known = self.known_if_open(payment).await;
+        let session = self.reading_session(bin, None, known.as_ref())?;
+        if let Some(known) = &known {
+            self.invoices.recall(known, self.clock.now());
+        }
         match self.invoices.decide(payment) {
             Gate::Known(status, age) => Ok(KnownStatus {
                 bin: session.bin(),
@@ -86,11 +148,12 @@ impl Payments {
     ///
     /// Kaspi refuses, or no answer came.
     pub async fn check(&self, bin: Option<Bin>, payment: PaymentId) -> Result<KnownStatus, Error> {
-        let session = self.session(bin, None).map_err(Error::reading)?;
+        let known = self.known_if_open(payment).await;
+        let session = self.reading_session(bin, None, known.as_ref())?;
         self.ask(&session, payment).await
     }
 
-    /// What was paid and what is left to refund.
+    /// What was paid and what is left to refund. Without a BIN, of the one that made it.
     ///
     /// # Errors
     ///
@@ -101,8 +164,25 @@ impl Payments {
         trade_point: Option<TradePointId>,
         payment: PaymentId,
     ) -> Result<PaymentDetails, Error> {
-        let session = self.session(bin, trade_point).map_err(Error::reading)?;
+        let known = self.known_if_open(payment).await;
+        let session = self.reading_session(bin, trade_point, known.as_ref())?;
         session.payment_details(payment).await.map_err(Error::reading)
+    }
+
+    /// Whether a phone number can get an invoice, and whose it is: a person's name, not to be stored. At
+    /// most 50 times a minute for each device, which is kept here.
+    ///
+    /// # Errors
+    ///
+    /// Kaspi refuses, no answer came, or it was asked too often.
+    pub async fn client_info(
+        &self,
+        bin: Option<Bin>,
+        trade_point: Option<TradePointId>,
+        phone: PhoneNumber,
+    ) -> Result<ClientInfo, Error> {
+        let session = self.session(bin, trade_point).map_err(Error::reading)?;
+        session.client_info(phone).await.map_err(Error::reading)
     }
 
     /// Watches a payment until nothing more can come. Nothing is asked before the watch is.
@@ -119,38 +199,20 @@ impl Payments {
         pace: Pace,
         expire_date: Option<&KaspiTime>,
     ) -> Result<Watch, Error> {
-        let session = self.session(bin, None).map_err(Error::reading)?;
+        let session = self.api.session(bin).map_err(Error::reading)?;
         let expires_in = expire_date
             .and_then(KaspiTime::at)
             .map(|at| Duration::try_from(at - self.clock.now()).unwrap_or_default());
-        Ok(Watch::new(
-            self.api.clone(),
-            session.bin(),
-            payment,
-            pace,
-            expires_in,
-        ))
+        Ok(Watch::new(self.clone(), session.bin(), payment, pace, expires_in))
     }
 
     async fn ask(&self, session: &Session, payment: PaymentId) -> Result<KnownStatus, Error> {
-        let status = session.payment_status(payment).await.map_err(Error::reading)?;
-        self.invoices.answered(payment, &status);
+        let status = self.status_of(session, payment).await?;
+        self.note(payment, &status).await;
         Ok(KnownStatus {
             bin: session.bin(),
             status,
             age: Duration::ZERO,
         })
-    }
-
-    fn session(
-        &self,
-        bin: Option<Bin>,
-        trade_point: Option<TradePointId>,
-    ) -> Result<Session, crate::api::Error> {
-        let session = self.api.session(bin)?;
-        match trade_point {
-            Some(id) => session.at(id),
-            None => Ok(session),
-        }
     }
 }

@@ -5,14 +5,15 @@ use std::time::Duration;
 use futures_util::Stream;
 use tokio::time::{Instant, sleep_until};
 
+use super::Payments;
 use super::schedule::{Pace, Schedule, Step};
-use crate::api::{self, Api, PaymentStatus, StatusWord};
+use crate::api::{self, PaymentStatus, StatusWord};
 use crate::base::{Bin, PaymentId};
 
 /// Watches one payment. Ask it with [`next`](Self::next), or take it as a stream.
 #[derive(Debug)]
 pub struct Watch {
-    api: Api,
+    payments: Payments,
     bin: Bin,
     payment: PaymentId,
     schedule: Schedule,
@@ -52,7 +53,7 @@ pub enum WatchEnd {
 
 impl Watch {
     pub(super) fn new(
-        api: Api,
+        payments: Payments,
         bin: Bin,
         payment: PaymentId,
         pace: Pace,
@@ -60,7 +61,7 @@ impl Watch {
     ) -> Self {
         let now = Instant::now();
         Self {
-            api,
+            payments,
             bin,
             payment,
             schedule: Schedule::new(pace, now, expires_in),
@@ -117,8 +118,10 @@ impl Watch {
 
     /// Looks the BIN up for each question: a watch may outlast the certificate that it began with.
     async fn ask(&self) -> Result<PaymentStatus, api::Error> {
-        let session = self.api.session(Some(self.bin))?;
-        session.payment_status(self.payment).await
+        let session = self.payments.api.session(Some(self.bin))?;
+        let status = session.payment_status(self.payment).await?;
+        self.payments.note(self.payment, &status).await;
+        Ok(status)
     }
 
     fn noted(&mut self, status: PaymentStatus, now: Instant) -> Option<WatchEvent> {

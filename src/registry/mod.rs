@@ -18,7 +18,7 @@ mod rotate;
 mod rotation;
 mod seating;
 mod slot;
-mod status;
+pub mod status;
 mod trial;
 mod watch;
 
@@ -192,6 +192,12 @@ impl<K: Send + Sync + 'static> Registry<K> {
     #[must_use]
     pub fn default_bin(&self) -> Option<Bin> {
         self.default_bin
+    }
+
+    /// Whether a BIN is configured. Takes no lock.
+    #[must_use]
+    pub fn is_configured(&self, bin: Bin) -> bool {
+        self.table.load().seats.contains_key(&bin)
     }
 
     /// Every configured BIN, in order.

@@ -21,6 +21,7 @@ use super::bank::{StepRefusal, money};
 use super::core::Core;
 use super::faults::{Fault, FaultKind};
 use super::routes::Route;
+use super::state::Lost;
 
 const BODY_BYTES: usize = 64 * 1024;
 const READING: Duration = Duration::from_secs(30);
@@ -108,6 +109,14 @@ async fn respond(request: hyper::Request<Incoming>, core: &Core) -> Response<Ful
         _ => Err(Refused::bad(format!(
             "the body did not arrive, or has more than {BODY_BYTES} bytes"
         ))),
+    };
+    let outcome = match core.saved().await {
+        Ok(()) => outcome,
+        Err(Lost(reason)) => Err(Refused::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "sandbox_state_lost",
+            format!("the sandbox cannot write its state: {reason}"),
+        )),
     };
     let (status, text) = match outcome {
         Ok(text) => (StatusCode::OK, text),
@@ -262,7 +271,7 @@ fn cashier_refund(core: &Core, id: i64, body: &[u8]) -> Result<Value> {
     let mut books = core.books();
     let payment = books
         .bank
-        .payment(id)
+        .payment_mut(id)
         .ok_or_else(|| no_such_payment(&id.to_string()))?;
     if tiyn > payment.rest() {
         return Err(Refused::new(

@@ -1,6 +1,7 @@
 //! What the Kaspi server, the control API and the handle share: books, faults, log, one lock.
 
 use std::collections::HashMap;
+use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,10 +9,12 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 use super::bank::Bank;
+use super::error::SandboxError;
 use super::faults::{Fault, FaultKind, Faults};
 use super::layout;
 use super::log::RequestLog;
 use super::options::OptionNames;
+use super::state::{Lost, Saved, Writer};
 use super::wire::Line;
 
 /// Everything behind the one lock.
@@ -19,22 +22,36 @@ pub(super) struct Books {
     pub(super) bank: Bank,
     pub(super) faults: Faults,
     pub(super) log: RequestLog,
+    state: Option<Writer>,
 }
+
+/// The books while somebody has them. What changed goes to the state file's writer, in order,
+/// when they are given back: no change can be forgotten.
+pub(super) struct Holding<'a>(MutexGuard<'a, Books>);
 
 pub(super) struct Core {
     books: Mutex<Books>,
+    /// Whether there is a state file, or was one until the sandbox ended.
+    remembers: bool,
     pub(super) folder: Option<PathBuf>,
     pub(super) option_names: OptionNames,
     connections: Connections,
 }
 
 impl Core {
-    pub(super) fn new(bank: Bank, folder: Option<PathBuf>, option_names: OptionNames) -> Self {
+    pub(super) fn new(
+        bank: Bank,
+        folder: Option<PathBuf>,
+        option_names: OptionNames,
+        state: Option<Writer>,
+    ) -> Self {
         Self {
+            remembers: state.is_some(),
             books: Mutex::new(Books {
                 bank,
                 faults: Faults::default(),
                 log: RequestLog::default(),
+                state,
             }),
             folder,
             option_names,
@@ -43,9 +60,44 @@ impl Core {
     }
 
     /// The books. Never held across an await.
-    pub(super) fn books(&self) -> MutexGuard<'_, Books> {
+    pub(super) fn books(&self) -> Holding<'_> {
         // No change is made in steps that a panic could leave half done.
-        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+        Holding(self.books.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Waits until all that happened so far is in the state file, where there is one. An answer
+    /// that left earlier could tell of something that a kill makes undone.
+    pub(super) async fn saved(&self) -> Result<(), Lost> {
+        match self.so_far() {
+            Some((_, saved)) => saved.wait().await,
+            None if self.remembers => Err(Lost("it has ended".into())),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until the state cannot be written any more: for ever, where there is no file.
+    pub(super) async fn state_lost(&self) -> SandboxError {
+        match self.so_far() {
+            Some((path, saved)) => {
+                let Lost(reason) = saved.loss().await;
+                SandboxError::StateLost {
+                    path,
+                    reason: reason.to_string(),
+                }
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Ends the state file's writer, after which nothing is answered.
+    pub(super) fn close_state(&self) -> Option<Writer> {
+        self.books().0.state.take()
+    }
+
+    fn so_far(&self) -> Option<(PathBuf, Saved)> {
+        let books = self.books();
+        let writer = books.state.as_ref()?;
+        Some((writer.path().to_owned(), writer.so_far()))
     }
 
     pub(super) fn connections(&self) -> &Connections {
@@ -70,6 +122,31 @@ impl Core {
         let read = tokio::task::spawn_blocking(move || layout::merchants(&folder)).await;
         if let Ok(Ok(merchants)) = read {
             self.books().bank.learn_all(merchants);
+        }
+    }
+}
+
+impl Deref for Holding<'_> {
+    type Target = Books;
+
+    fn deref(&self) -> &Books {
+        &self.0
+    }
+}
+
+impl DerefMut for Holding<'_> {
+    fn deref_mut(&mut self) -> &mut Books {
+        &mut self.0
+    }
+}
+
+impl Drop for Holding<'_> {
+    fn drop(&mut self) {
+        let books = &mut *self.0;
+        if let Some(writer) = &mut books.state
+            && let Some(change) = books.bank.unsaved()
+        {
+            writer.queue(&change);
         }
     }
 }

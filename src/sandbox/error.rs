@@ -77,6 +77,40 @@ pub enum SandboxError {
         #[source]
         source: io::Error,
     },
+    /// A state file that another running sandbox writes.
+    #[error("`{path}` is the state of a sandbox that is running")]
+    StateInUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A state file of a sandbox with another authority: its payments are not this bank's.
+    #[error("`{path}` is the state of another sandbox: its authority is `{found}`, this one's is `{wanted}`")]
+    ForeignState {
+        /// The file.
+        path: PathBuf,
+        /// SHA-256 of the root certificate that the file names.
+        found: String,
+        /// SHA-256 of this sandbox's root certificate.
+        wanted: String,
+    },
+    /// A file that is no state file, or one that broke.
+    #[error("`{path}`, line {line}: {reason}")]
+    BrokenState {
+        /// The file.
+        path: PathBuf,
+        /// Which line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The state could not be written any more; what the bank said since is not in the file.
+    #[error("cannot write `{path}`: {reason}")]
+    StateLost {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
     /// The control API has no authentication, so it stays on this machine.
     #[error("the control API listens on loopback only, `{address}` is not a loopback address")]
     PublicControl {
@@ -98,6 +132,10 @@ impl SandboxError {
             Self::Certificate { .. } => "sandbox_certificate",
             Self::Tls { .. } => "sandbox_tls",
             Self::Listen { .. } => "sandbox_listen",
+            Self::StateInUse { .. } => "sandbox_state_in_use",
+            Self::ForeignState { .. } => "sandbox_foreign_state",
+            Self::BrokenState { .. } => "sandbox_broken_state",
+            Self::StateLost { .. } => "sandbox_state_lost",
             Self::PublicControl { .. } => "sandbox_public_control",
         }
     }
@@ -111,6 +149,10 @@ impl SandboxError {
                 Some(format!("use port 0 to take a free one: `{}:0`", address.ip()))
             }
             Self::PublicControl { .. } => Some("use `127.0.0.1:0`".to_owned()),
+            Self::StateInUse { .. } => Some("each sandbox wants a file of its own".to_owned()),
+            Self::ForeignState { .. } | Self::BrokenState { .. } => {
+                Some("name a file that does not exist yet to start with an empty bank".to_owned())
+            }
             Self::Content { .. } => Some("`kaspi sandbox init DIR` writes a folder that works".to_owned()),
             _ => None,
         }

@@ -27,6 +27,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,12 +48,15 @@ mod options;
 pub mod pki;
 mod routes;
 mod server;
+mod state;
 mod tls;
 mod wire;
 
 use bank::payment::{Payment, Status, Step};
 use bank::{Bank, StepRefusal};
 use core::Core;
+use pki::Authority;
+use state::Writer;
 use tls::{TlsConfigs, Wanted};
 
 pub use error::SandboxError;
@@ -131,8 +135,12 @@ impl Sandbox {
             versions: options.tls,
             http: options.http,
         })?;
-        let bank = Bank::new(options.merchants, opened_link);
-        let core = Arc::new(Core::new(bank, options.folder, options.option_names));
+        let mut bank = Bank::new(options.merchants, opened_link);
+        let state = match options.state {
+            Some(path) => Some(remember(&mut bank, &path, &options.authority)?),
+            None => None,
+        };
+        let core = Arc::new(Core::new(bank, options.folder, options.option_names, state));
 
         let (listener, address) = listen(options.listen, "Kaspi").await?;
         let (control, control_address) = listen(options.control, "the control API").await?;
@@ -235,6 +243,12 @@ impl Sandbox {
         self.core.books().bank.clock.advance(by)
     }
 
+    /// Ends once the file of [`Options::state`] cannot be written any more: from then on every call
+    /// is answered with HTTP 500. Waits for ever where there is no file.
+    pub async fn state_lost(&self) -> SandboxError {
+        self.core.state_lost().await
+    }
+
     /// Stops listening, lets requests in flight finish (five seconds at most), then ends.
     pub async fn shutdown(self) {
         const PATIENCE: Duration = Duration::from_secs(5);
@@ -243,7 +257,28 @@ impl Sandbox {
         let all_gone = self.permits.acquire_many(server::MOST_CONNECTIONS);
         // What is left after that ends with the handle.
         let _ = tokio::time::timeout(PATIENCE, all_gone).await;
+        if let Some(writer) = self.core.close_state() {
+            // A runtime that ends meanwhile ends the wait; the lines are written all the same.
+            let _ = tokio::task::spawn_blocking(move || writer.finish()).await;
+        }
     }
+}
+
+/// Lets the state file go, since connections of its may live on for a moment.
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        drop(self.core.close_state());
+    }
+}
+
+/// Lets the bank go on where the file ends.
+fn remember(bank: &mut Bank, path: &Path, authority: &Authority) -> Result<Writer, SandboxError> {
+    let [root, _] = authority.anchors();
+    let authority = pki::sha256_hex(&root);
+    let mut opened = state::open(path, &authority)?;
+    bank.restore(std::mem::take(&mut opened.changes));
+    let opened = opened.compact(path, &authority, bank.snapshot())?;
+    Writer::start(path, opened)
 }
 
 /// Addresses only: the books hold tokens and phones.

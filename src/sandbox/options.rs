@@ -48,6 +48,8 @@ pub struct Options {
     /// The folder of [`layout::init`], whose `kaspi.toml` gets the address and whose
     /// merchant folders are read again when a call names a BIN or token that is not known.
     pub folder: Option<PathBuf>,
+    /// The file that keeps what the bank knows, so that it survives the process. Absent: memory.
+    pub state: Option<PathBuf>,
 }
 
 impl Options {
@@ -67,6 +69,7 @@ impl Options {
             merchants: Vec::new(),
             server: None,
             folder: None,
+            state: None,
         }
     }
 

@@ -27,6 +27,7 @@ use super::http::{Answer, Content, Request};
 use super::log::RequestRow;
 use super::pki::{declared_bins, sha256_hex};
 use super::routes::{self, Call, Context};
+use super::state::Lost;
 use super::tls::{self, TlsConfigs};
 use super::wire::{Line, Wire};
 
@@ -240,6 +241,12 @@ async fn answer(request: &Request, line: &Line, caller: &Caller, core: &Core) ->
             call.answer(&mut context)
         }
     };
+    if let Err(Lost(reason)) = core.saved().await {
+        answer = Answer::framework(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            &format!("The sandbox cannot write its state: {reason}."),
+        );
+    }
     let kind = strike.map(|strike| strike.kind);
     struck_after(kind, &request.path, &mut answer);
 

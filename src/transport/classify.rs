@@ -45,6 +45,16 @@ pub(super) fn received_alert(error: &(dyn StdError + 'static)) -> Option<Alert> 
     })
 }
 
+/// What rustls itself refused, if that is what ended things.
+pub(super) fn local_refusal<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
+    find(error)
+}
+
+/// What the operating system said.
+pub(super) fn io_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a io::Error> {
+    chain(error).filter_map(|cause| cause.downcast_ref()).last()
+}
+
 /// Whether a time limit is what ended things.
 pub(super) fn timed_out(error: &(dyn StdError + 'static)) -> bool {
     chain(error).any(|cause| {
@@ -243,7 +253,7 @@ fn innermost(error: &(dyn StdError + 'static)) -> Innermost {
 }
 
 /// The text of the last cause, which is the one that says something.
-fn deepest(error: &(dyn StdError + 'static)) -> String {
+pub(super) fn deepest(error: &(dyn StdError + 'static)) -> String {
     chain(error)
         .last()
         .map_or_else(|| error.to_string(), ToString::to_string)

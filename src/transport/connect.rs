@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use tower_service::Service;
 
 use super::classify;
-use super::connection::{Connection, Refusals};
+use super::connection::{Connection, Refusals, Tally};
 use super::error::Phase;
 use super::proxy::Way;
 use super::tls::ASKED;
@@ -32,6 +32,7 @@ pub(super) struct Connector {
     tls: Arc<ClientConfig>,
     limits: Timeouts,
     refusals: Arc<Refusals>,
+    tally: Arc<Tally>,
 }
 
 /// Why there is no connection. Nothing of a request has been sent.
@@ -51,12 +52,19 @@ pub(super) enum ConnectError {
 }
 
 impl Connector {
-    pub(super) fn new(way: Way, tls: ClientConfig, limits: Timeouts, refusals: Arc<Refusals>) -> Self {
+    pub(super) fn new(
+        way: Way,
+        tls: ClientConfig,
+        limits: Timeouts,
+        refusals: Arc<Refusals>,
+        tally: Arc<Tally>,
+    ) -> Self {
         Self {
             way,
             tls: Arc::new(tls),
             limits,
             refusals,
+            tally,
         }
     }
 }
@@ -76,6 +84,7 @@ impl Service<Uri> for Connector {
             tls,
             limits,
             refusals,
+            tally,
         } = self.clone();
         Box::pin(async move {
             let tcp = timeout(limits.connect, way.connect(to.clone()))
@@ -98,7 +107,10 @@ impl Service<Uri> for Connector {
                     }
                 })?;
             ASKED
-                .scope(Cell::new(false), handshake(tcp, to, tls, limits, refusals))
+                .scope(
+                    Cell::new(false),
+                    handshake(tcp, to, tls, limits, refusals, &tally),
+                )
                 .await
         })
     }
@@ -110,6 +122,7 @@ async fn handshake(
     tls: Arc<ClientConfig>,
     limits: Timeouts,
     refusals: Arc<Refusals>,
+    tally: &Arc<Tally>,
 ) -> Result<TokioIo<Connection>, ConnectError> {
     let mut https = HttpsConnector::from((Established(Some(tcp)), tls));
     let stream = timeout(limits.tls, https.call(to))
@@ -119,7 +132,7 @@ async fn handshake(
             limit: limits.tls,
         })?
         .map_err(|source| ConnectError::Tls { source })?;
-    let connection = Connection::new(stream, refusals).ok_or_else(|| ConnectError::Tls {
+    let connection = Connection::new(stream, refusals, tally).ok_or_else(|| ConnectError::Tls {
         source: "the address is not https".into(),
     })?;
     // a resumed session was asked when it was new: `AskedSessions` keeps no other
@@ -131,12 +144,12 @@ async fn handshake(
 }
 
 /// Hands a connection that is already there to hyper-rustls, so that TLS has a time limit of its own.
-struct Established(Option<TokioIo<TcpStream>>);
+pub(super) struct Established<T>(pub(super) Option<T>);
 
-impl Service<Uri> for Established {
-    type Response = TokioIo<TcpStream>;
+impl<T> Service<Uri> for Established<T> {
+    type Response = T;
     type Error = io::Error;
-    type Future = Ready<Result<TokioIo<TcpStream>, io::Error>>;
+    type Future = Ready<Result<T, io::Error>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), io::Error>> {
         Poll::Ready(Ok(()))

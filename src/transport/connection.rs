@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
@@ -45,6 +45,52 @@ pub enum TlsVersion {
     /// TLS 1.3.
     #[serde(rename = "TLSv1.3")]
     V1_3,
+}
+
+/// What has gone over the wire with one generation.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    full: AtomicU64,
+    resumed: AtomicU64,
+    open: AtomicU64,
+}
+
+/// What has gone over the wire with one generation, at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WireCounts {
+    /// Handshakes in which certificates were exchanged.
+    pub full_handshakes: u64,
+    /// Handshakes that resumed an earlier session.
+    pub resumed_handshakes: u64,
+    /// Connections that are open.
+    pub open_connections: u64,
+}
+
+impl Tally {
+    pub(super) fn counts(&self) -> WireCounts {
+        WireCounts {
+            full_handshakes: self.full.load(Ordering::Relaxed),
+            resumed_handshakes: self.resumed.load(Ordering::Relaxed),
+            open_connections: self.open.load(Ordering::Relaxed),
+        }
+    }
+
+    fn opened(self: &Arc<Self>, facts: &ConnectionFacts) -> Open {
+        let kind = if facts.resumed { &self.resumed } else { &self.full };
+        kind.fetch_add(1, Ordering::Relaxed);
+        self.open.fetch_add(1, Ordering::Relaxed);
+        Open(Arc::clone(self))
+    }
+}
+
+/// One open connection, as it is counted.
+struct Open(Arc<Tally>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// What outlives the connection itself: asked when a request on it has failed.
@@ -128,6 +174,7 @@ pub(super) struct Connection {
     turn: Turn,
     /// The look at the door before a request leaves on a connection that was used before.
     doorbell: Doorbell,
+    _open: Open,
 }
 
 /// Whose turn it is to speak, as far as HTTP/1.1 has turns.
@@ -143,7 +190,11 @@ enum Turn {
 
 impl Connection {
     /// None where the stream is not encrypted.
-    pub(super) fn new(stream: MaybeHttpsStream<TokioIo<TcpStream>>, refusals: Arc<Refusals>) -> Option<Self> {
+    pub(super) fn new(
+        stream: MaybeHttpsStream<TokioIo<TcpStream>>,
+        refusals: Arc<Refusals>,
+        tally: &Arc<Tally>,
+    ) -> Option<Self> {
         let MaybeHttpsStream::Https(tls) = stream else {
             return None;
         };
@@ -167,6 +218,7 @@ impl Connection {
         };
         Some(Self {
             tls,
+            _open: tally.opened(&state.facts),
             state: Arc::new(state),
             broken: None,
             read_ahead: BytesMut::new(),

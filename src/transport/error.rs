@@ -100,7 +100,7 @@ pub struct Alert {
 }
 
 impl Alert {
-    pub(super) fn new(code: u8) -> Self {
+    pub(crate) fn new(code: u8) -> Self {
         Self { code }
     }
 

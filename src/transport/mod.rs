@@ -12,6 +12,7 @@ mod connection;
 mod doorbell;
 mod error;
 mod pool;
+pub mod probe;
 mod proxy;
 mod resolver;
 mod tls;
@@ -19,7 +20,7 @@ mod tls;
 use std::fmt;
 use std::sync::Arc;
 
-pub use connection::{ConnectionFacts, TlsVersion};
+pub use connection::{ConnectionFacts, TlsVersion, WireCounts};
 pub(crate) use error::IDENTITY_REFUSED_HINT;
 pub use error::{Alert, Error, Failure, Phase, RefusedBy};
 pub use pool::Pool;
@@ -76,6 +77,12 @@ impl Transport {
         &self.registry
     }
 
+    /// The BIN that is meant where none is named.
+    #[cfg(feature = "journal")]
+    pub(crate) fn default_bin(&self) -> Result<Bin, Error> {
+        self.registry.bin_or_default(None).map_err(Error::unroutable)
+    }
+
     /// The way to Kaspi of one BIN, or of `default_bin` where none is named. Takes no lock, sends nothing.
     ///
     /// # Errors
@@ -88,6 +95,13 @@ impl Transport {
             .and_then(|bin| self.registry.pin(bin))
             .map_err(Error::unroutable)?;
         Ok(Channel { pinned })
+    }
+
+    /// What has gone over the wire with the generation that serves a BIN, if one does.
+    #[must_use]
+    pub fn wire_counts(&self, bin: Bin) -> Option<WireCounts> {
+        let pinned = self.registry.pin(bin).ok()?;
+        Some(pinned.generation.kit.counts())
     }
 }
 

@@ -11,7 +11,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
 
 use super::connect::Connector;
-use super::connection::Refusals;
+use super::connection::{Refusals, Tally, WireCounts};
 use super::proxy::{ProxyError, Way};
 use crate::config::{KaspiSettings, Timeouts};
 
@@ -26,6 +26,7 @@ pub struct Pool {
     pub(super) target: String,
     pub(super) limits: Timeouts,
     pub(super) refusals: Arc<Refusals>,
+    tally: Arc<Tally>,
 }
 
 impl fmt::Debug for Pool {
@@ -41,13 +42,20 @@ impl Pool {
         let limits = settings.timeouts;
         let way = Way::new(settings.proxy.as_ref(), limits.connect)?;
         let refusals = Arc::<Refusals>::default();
+        let tally = Arc::<Tally>::default();
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(settings.idle_timeout)
             .pool_max_idle_per_host(MAX_IDLE)
             .pool_timer(TokioTimer::new())
             // whether to send again is for those who know what the request does
             .retry_canceled_requests(false)
-            .build(Connector::new(way, tls, limits, Arc::clone(&refusals)));
+            .build(Connector::new(
+                way,
+                tls,
+                limits,
+                Arc::clone(&refusals),
+                Arc::clone(&tally),
+            ));
         Ok(Self {
             client,
             target: settings
@@ -58,6 +66,12 @@ impl Pool {
             base_url: settings.base_url.clone(),
             limits,
             refusals,
+            tally,
         })
+    }
+
+    /// What has gone over the wire so far.
+    pub(super) fn counts(&self) -> WireCounts {
+        self.tally.counts()
     }
 }

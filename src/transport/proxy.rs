@@ -6,10 +6,9 @@ use std::str;
 use std::time::Duration;
 
 use http::{HeaderValue, Uri};
+use hyper::rt::{Read, Write};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tower_service::Service;
 
 use super::resolver::Resolver;
@@ -19,15 +18,17 @@ type BoxError = Box<dyn Error + Send + Sync>;
 type Tcp = HttpConnector<Resolver>;
 
 /// How a TCP connection to Kaspi is made. Proxy variables of the environment are not looked at.
+///
+/// `C` makes the connection to Kaspi or to the proxy.
 #[derive(Clone)]
-pub(super) enum Way {
-    Direct(Tcp),
-    Connect(Tunnel<Tcp>),
-    Socks(SocksV5<Tcp>),
+pub(super) enum Way<C = Tcp> {
+    Direct(C),
+    Connect(Tunnel<C>),
+    Socks(SocksV5<C>),
 }
 
 /// The libraries' own `Debug` shows the proxy's password.
-impl fmt::Debug for Way {
+impl<C> fmt::Debug for Way<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Direct(_) => "Direct",
@@ -60,6 +61,13 @@ impl Way {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(connect_timeout));
+        Self::over(tcp, proxy)
+    }
+}
+
+impl<C> Way<C> {
+    /// The way that begins with connections of `tcp`.
+    pub(super) fn over(tcp: C, proxy: Option<&ProxySettings>) -> Result<Self, ProxyError> {
         let Some(proxy) = proxy else {
             return Ok(Self::Direct(tcp));
         };
@@ -96,16 +104,24 @@ impl Way {
         })
     }
 
-    pub(super) async fn connect(&mut self, to: Uri) -> Result<TokioIo<TcpStream>, BoxError> {
+    pub(super) fn is_proxied(&self) -> bool {
+        !matches!(self, Self::Direct(_))
+    }
+}
+
+impl<C> Way<C>
+where
+    C: Service<Uri>,
+    C::Response: Read + Write + Send + Unpin + 'static,
+    C::Error: Error + Send + Sync + 'static,
+    C::Future: Send + 'static,
+{
+    pub(super) async fn connect(&mut self, to: Uri) -> Result<C::Response, BoxError> {
         match self {
             Self::Direct(tcp) => tcp.call(to).await.map_err(Into::into),
             Self::Connect(tunnel) => tunnel.call(to).await.map_err(Into::into),
             Self::Socks(socks) => socks.call(to).await.map_err(Into::into),
         }
-    }
-
-    pub(super) fn is_proxied(&self) -> bool {
-        !matches!(self, Self::Direct(_))
     }
 }
 

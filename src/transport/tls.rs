@@ -9,13 +9,16 @@ use std::sync::Arc;
 
 use rustls::client::{
     ClientSessionMemoryCache, ClientSessionStore, ResolvesClientCert, Resumption, Tls12ClientSessionValue,
-    Tls13ClientSessionValue,
+    Tls13ClientSessionValue, WebPkiServerVerifier,
 };
 use rustls::crypto::{CryptoProvider, SupportedKxGroup, aws_lc_rs};
 use rustls::pki_types::ServerName;
 use rustls::sign::{CertifiedKey, Signer, SigningKey};
-use rustls::{ClientConfig, NamedGroup, RootCertStore, SignatureAlgorithm, SignatureScheme};
+use rustls::{
+    ClientConfig, NamedGroup, RootCertStore, SignatureAlgorithm, SignatureScheme, SupportedProtocolVersion,
+};
 
+use super::probe::{WatchedResolver, WatchedVerifier, Witness};
 use crate::config::KeyExchange;
 use crate::identity::Identity;
 
@@ -27,6 +30,9 @@ tokio::task_local! {
     /// Whether the server has asked for a client certificate in the handshake under way.
     pub(super) static ASKED: Cell<bool>;
 }
+
+/// The versions that calls offer.
+pub(super) const VERSIONS: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];
 
 /// The cryptography that all generations use.
 pub(super) fn provider(key_exchange: KeyExchange) -> Arc<CryptoProvider> {
@@ -42,8 +48,39 @@ pub(super) fn client_config(
     roots: &Arc<RootCertStore>,
     provider: &Arc<CryptoProvider>,
 ) -> Result<ClientConfig, rustls::Error> {
+    config_of(identity, roots, provider, VERSIONS)
+}
+
+/// The same for a look at the server, with the versions of TLS that it is to be offered: what the
+/// server shows and asks for is remembered by `witness`, and judged as ever.
+pub(super) fn watched_config(
+    identity: &Identity,
+    roots: &Arc<RootCertStore>,
+    key_exchange: KeyExchange,
+    versions: &[&'static SupportedProtocolVersion],
+    witness: &Arc<Witness>,
+) -> Result<ClientConfig, rustls::Error> {
+    let mut config = config_of(identity, roots, &provider(key_exchange), versions)?;
+    let judge =
+        WebPkiServerVerifier::builder_with_provider(Arc::clone(roots), Arc::clone(config.crypto_provider()))
+            .build()
+            .map_err(|error| rustls::Error::General(error.to_string()))?;
+    config
+        .dangerous()
+        .set_certificate_verifier(Arc::new(WatchedVerifier::new(judge, witness)));
+    let resolver = Arc::clone(&config.client_auth_cert_resolver);
+    config.client_auth_cert_resolver = Arc::new(WatchedResolver::new(resolver, witness));
+    Ok(config)
+}
+
+fn config_of(
+    identity: &Identity,
+    roots: &Arc<RootCertStore>,
+    provider: &Arc<CryptoProvider>,
+    versions: &[&'static SupportedProtocolVersion],
+) -> Result<ClientConfig, rustls::Error> {
     let mut config = ClientConfig::builder_with_provider(Arc::clone(provider))
-        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+        .with_protocol_versions(versions)?
         .with_root_certificates(Arc::clone(roots))
         .with_client_cert_resolver(Arc::new(OneIdentity(identity.certified_key())));
     config.resumption = Resumption::store(Arc::new(AskedSessions(ClientSessionMemoryCache::new(TICKETS))));

@@ -132,6 +132,7 @@ fn a_day_at_the_shop() -> Vec<(String, Value)> {
     );
     let (_serving, serve) = run_until_ready(&["--config", config.to_str().unwrap(), "serve", "-o", "json"]);
     certificates(&folder.path().join("new"), dir, &mut take);
+    take("doctor", &[]);
     take("ping", &[]);
     take("tradepoints", &[]);
     let token = folder.path().join("device.token");
@@ -163,12 +164,55 @@ fn a_day_at_the_shop() -> Vec<(String, Value)> {
     let unpaid = kaspi(&config, &create)["payment_id"].to_string();
     take("payment cancel", &[&unpaid]);
     let qr = take("qr create", &["--amount", "100"])["payment_id"].to_string();
+    journal(&config, &id, &control, folder.path(), &mut take);
     take("emulate", &["scan", &qr]);
     take("link create", &["--amount", "100"]);
     take("device delete", &["--trade-point", "385716"]);
+    take("token new", &["--name", "shop-backend", "--bin", "891027350515"]);
+    take("man", &["--dir", folder.path().join("man1").to_str().unwrap()]);
     printed.push(("sandbox run".to_owned(), ready));
     printed.push(("serve".to_owned(), serve));
     printed
+}
+
+/// What happened to the money, and what nobody knows of it.
+fn journal(
+    config: &Path,
+    paid: &str,
+    control: &str,
+    folder: &Path,
+    take: &mut dyn FnMut(&str, &[&str]) -> Value,
+) {
+    let lost = |config: &Path| {
+        arm(control, "/r3/v01/payment/return", "reset_after_commit");
+        let refund = ["payment", "refund", paid, "--amount", "100"];
+        let output = Command::new(BIN)
+            .args(refund)
+            .arg("--config")
+            .arg(config)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(6), "{output:?}");
+    };
+    lost(config);
+    let listed = take("journal list", &["--state", "unknown"]);
+    let id = listed["operations"][0]["operation_id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    take("journal show", &[&id]);
+    take("journal reconcile", &[]);
+    lost(config);
+    let listed = kaspi(config, &["journal", "list", "--state", "unknown"]);
+    let id = listed["operations"][0]["operation_id"].as_str().unwrap();
+    take("journal resolve", &[id, "--accepted", "--why", "seen in the app"]);
+    take("journal export", &[]);
+    let list = folder.join("old.csv");
+    std::fs::write(&list, "payment_id,bin\n15,210440028324\n").unwrap();
+    take("journal import", &[list.to_str().unwrap()]);
+    let copy = folder.join("copy.db");
+    take("journal backup", &[copy.to_str().unwrap()]);
+    take("journal verify", &[]);
 }
 
 /// A renewal and the way back.
@@ -249,15 +293,25 @@ fn run_until_ready(arguments: &[&str]) -> (Running, Value) {
 
 /// The customer, through the sandbox's control API: one request, by hand.
 fn customer_pays(control: &str, id: &str) {
+    post(control, &format!("/payments/{id}/pay"), "");
+}
+
+fn arm(control: &str, path: &str, fault: &str) {
+    let body = format!(r#"{{"path": "{path}", "fault": "{fault}", "times": 1}}"#);
+    post(control, "/faults", &body);
+}
+
+fn post(control: &str, path: &str, body: &str) {
     use std::io::{Read, Write};
     let mut stream = std::net::TcpStream::connect(control).unwrap();
     let request = format!(
-        "POST /payments/{id}/pay HTTP/1.1\r\nHost: {control}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        "POST {path} HTTP/1.1\r\nHost: {control}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
     );
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 20"), "{answer}");
 }
 
 /// The same keys everywhere, and values of the same kind. What the page shows of a list is its first item.

@@ -91,6 +91,11 @@ impl Running {
         self.child.wait().unwrap().code()
     }
 
+    /// Waits until it ends by itself, and gives its exit code.
+    pub fn ended(mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+
     /// Ends it as a loss of power does.
     pub fn kill(mut self) {
         self.child.kill().unwrap();

@@ -5,12 +5,13 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use kaspi_direct::app::App;
 use kaspi_direct::base::{Amount, Bin, Delivery, Explain, PhoneNumber};
 use kaspi_direct::config::Environment;
-use kaspi_direct::payments::{CreatedPayment, Error, NewPayment};
+use kaspi_direct::payments::{CreatedPayment, Error, NewPayment, Origin};
 use kaspi_direct::sandbox::pki::{Authority, Issued, KeyKind};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tempfile::TempDir;
@@ -106,10 +107,17 @@ impl Operator {
         self.write("kaspi.toml", text)
     }
 
-    /// The program's working set for a server at an address, with every identity opened: a test may put
-    /// other files in place at once.
+    /// A working set for a server at an address, with a journal of its own: one for each server. Every
+    /// identity has been opened: a test may put other files in place at once.
     pub fn open(&self, server: SocketAddr, more: &str) -> App {
-        let file = self.configure(server, more);
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let file = self.configure(
+            server,
+            &format!("{more}\n[journal]\nurl = \"sqlite://journal-{number}.db\"\n"),
+        );
+        let text = std::fs::read_to_string(&file).unwrap();
+        self.write("kaspi.toml", format!("state_dir = \"state-{number}\"\n{text}"));
         let app = App::open(&file, &Environment::default()).unwrap();
         app.transport().registry().open_all();
         app
@@ -167,6 +175,7 @@ pub fn invoice(bin_text: &str) -> NewPayment {
         phone: "+7 700 000 00 01".parse::<PhoneNumber>().unwrap(),
         amount: "1500.50".parse::<Amount>().unwrap(),
         message: "Order 17".to_owned(),
+        origin: Origin::default(),
     }
 }
 

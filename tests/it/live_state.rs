@@ -16,7 +16,7 @@ use super::cert_kit::{Bank, OWNER};
 use super::cli_kit::{Running, kaspi, run_in};
 use super::kit::{GIFTS, has_program, in_time};
 
-pub const SERVE: &[&str] = &["serve", "-o", "json"];
+pub const SERVE: &[&str] = &["serve", "-o", "json", "--listen", "127.0.0.1:0"];
 
 impl Bank {
     pub fn serve(&self) -> Running {
@@ -67,8 +67,9 @@ async fn a_running_program_tells_what_it_serves_and_stops_when_asked() {
     let socket = bank.state_dir().join("kaspi.sock");
     assert_eq!(
         served.ready,
-        json!({"listen": null, "state_socket": fs::canonicalize(&socket).unwrap()})
+        json!({"listen": served.ready["listen"], "state_socket": fs::canonicalize(&socket).unwrap()})
     );
+    assert!(served.ready["listen"].as_str().unwrap().starts_with("127.0.0.1:"));
     assert_eq!(fs::metadata(bank.state_dir()).unwrap().mode() & 0o7777, 0o700);
     assert_eq!(fs::metadata(&socket).unwrap().mode() & 0o7777, 0o600);
 

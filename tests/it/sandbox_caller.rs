@@ -52,6 +52,7 @@ pub async fn scene_with(change: impl FnOnce(&mut Options)) -> Scene {
             .with_trade_point(TradePoint::new(400001, "Gift shop").with_token(GIFT_TOKEN)),
     ];
     change(&mut options);
+    let authority = options.authority.clone();
     Scene {
         sandbox: Sandbox::start(options).await.unwrap(),
         flowers: authority.client(&[FLOWERS]).unwrap(),

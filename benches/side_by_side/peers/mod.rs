@@ -23,7 +23,7 @@ pub(crate) enum Kind {
     Transport,
     /// `api`: a typed call, the answer read.
     Api,
-    /// `payments`: an operation.
+    /// `payments`: an operation, written down in SQLite before it is sent and after.
     Payments,
     /// reqwest, one client kept.
     Reqwest,
@@ -43,7 +43,7 @@ impl Kind {
             Self::Bare => "bare hyper",
             Self::Transport => "ours: transport",
             Self::Api => "ours: api",
-            Self::Payments => "ours: payments",
+            Self::Payments => "ours: payments, SQLite",
             Self::Reqwest => "reqwest",
             Self::ReqwestEach => "reqwest, a client each",
             Self::Curl => "curl, a process each",

@@ -8,7 +8,7 @@ use kaspi_direct::api::{Api, CreateRemotePayment, MoneyPermit};
 use kaspi_direct::app::App;
 use kaspi_direct::base::{Amount, Bin, OperationId, PhoneNumber};
 use kaspi_direct::config::Environment;
-use kaspi_direct::payments::NewPayment;
+use kaspi_direct::payments::{NewPayment, Origin};
 use kaspi_direct::transport::{Request, Transport};
 
 use super::{Job, Kind, Use};
@@ -94,6 +94,7 @@ async fn pay(app: &App, bin: Bin) -> Result<(), String> {
         phone,
         amount,
         message: "Order 17".to_owned(),
+        origin: Origin::default(),
     };
     let created = app.payments().create(new).await;
     created.map(drop).map_err(|error| error.to_string())

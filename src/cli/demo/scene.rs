@@ -12,7 +12,7 @@ use crate::api::PaymentState;
 use crate::app::App;
 use crate::base::{Amount, Balance, Bin, Delivery, Explain, PaymentId, PhoneNumber};
 use crate::config::Environment;
-use crate::payments::{NewPayment, NewRefund, Payments};
+use crate::payments::{NewPayment, NewRefund, Origin, Payments};
 use crate::sandbox::{CustomerStep, Options, Sandbox, layout};
 
 const PHONE: &str = "77000000000";
@@ -145,6 +145,7 @@ async fn create(payments: &Payments, actor: &Actor, tenge: &str) -> Step<Payment
         phone,
         amount,
         message: "Demo order".to_owned(),
+        origin: Origin::default(),
     };
     let created = payments.create(new).await?;
     let text = format!(
@@ -187,6 +188,7 @@ async fn refund(payments: &Payments, actor: &Actor, payment: PaymentId, tenge: &
         trade_point: None,
         payment_id: payment,
         amount,
+        origin: Origin::default(),
     };
     let before = left(payments, actor, payment).await?;
     let refunded = payments.refund(new).await?;
@@ -223,6 +225,7 @@ async fn wrong_bin(payments: &Payments, owner: &Actor, other: &Actor, payment: P
         trade_point: None,
         payment_id: payment,
         amount,
+        origin: Origin::default(),
     };
     let Err(error) = payments.refund(new).await else {
         return Err(Broken::because(format!(
@@ -230,7 +233,7 @@ async fn wrong_bin(payments: &Payments, owner: &Actor, other: &Actor, payment: P
             other.bin, owner.bin
         )));
     };
-    if error.delivery() != Some(Delivery::Refused) {
+    if error.delivery() != Some(Delivery::NotSent) {
         return Err(error.into());
     }
     let after = left(payments, owner, payment).await?;
@@ -262,6 +265,7 @@ async fn unknown_bin(sandbox: &Sandbox, payments: &Payments) -> Step<()> {
         phone,
         amount,
         message: "Demo order".to_owned(),
+        origin: Origin::default(),
     };
     let Err(error) = payments.create(new).await else {
         return Err(Broken::because(format!(

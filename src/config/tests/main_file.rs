@@ -80,6 +80,8 @@ bins = ["{OTHER}"]
 [wrapper]
 base_url = "https://shop.example/api/v2/paymentkaspi/"
 token_file = "sub/token"
+extra_ca_file = "chain.pem"
+compare_reads = true
 [journal]
 url = "postgres://kaspi:planted@db.example/kaspi"
 "#,
@@ -124,6 +126,8 @@ url = "postgres://kaspi:planted@db.example/kaspi"
     let wrapper = config.wrapper.as_ref().unwrap();
     assert_eq!(wrapper.base_url, "https://shop.example/api/v2/paymentkaspi");
     assert_eq!(wrapper.token.as_ref().unwrap().expose(), "made-up");
+    assert_eq!(wrapper.trust.extra_ca_file, Some(place.path("chain.pem")));
+    assert!(wrapper.compare_reads && !wrapper.trust.only_extra_ca);
     assert!(matches!(
         &config.journal.url,
         JournalUrl::Postgres(url) if url.expose() == "postgres://kaspi:planted@db.example/kaspi"

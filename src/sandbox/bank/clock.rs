@@ -25,6 +25,15 @@ impl BankClock {
             .unwrap_or(wall)
     }
 
+    /// How far it is ahead of the wall clock, in milliseconds.
+    pub(in crate::sandbox) fn ahead_ms(&self) -> u64 {
+        u64::try_from(self.ahead.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    pub(in crate::sandbox) fn set_ahead_ms(&mut self, ahead: u64) {
+        self.ahead = Duration::from_millis(ahead);
+    }
+
     /// Goes forward, unless that would leave the calendar of a bank (a hundred years).
     pub(in crate::sandbox) fn advance(&mut self, by: Duration) -> bool {
         const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);

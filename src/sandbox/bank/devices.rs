@@ -1,10 +1,12 @@
 //! Devices: each token belongs to one organisation and one trade point.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Bank, Code, Declared};
 use crate::sandbox::options::TradePoint;
 
-#[derive(Clone)]
-pub(super) struct Device {
+#[derive(Clone, Deserialize, Serialize)]
+pub(in crate::sandbox) struct Device {
     pub(super) bin: String,
     pub(super) trade_point: i64,
     /// Absent for a token that a layout brought along.
@@ -56,6 +58,7 @@ impl Bank {
                     active: true,
                 };
                 self.devices.insert(token.clone(), device);
+                self.unsaved.device(&token);
                 Ok(token)
             }
         }
@@ -71,6 +74,7 @@ impl Bank {
         match self.devices.get_mut(token) {
             Some(device) if device.active && device.bin == bin => {
                 device.active = false;
+                self.unsaved.device(token);
                 Ok(())
             }
             _ => Err(Code::DeviceNotFound),

@@ -5,19 +5,22 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use time::OffsetDateTime;
 
 use super::options::{Merchant, TradePoint};
+use super::state::Change;
 
 pub(super) mod clock;
 pub(super) mod codes;
-mod devices;
+pub(super) mod devices;
 pub(super) mod money;
 pub(super) mod payment;
 mod purchases;
 mod remote;
+mod unsaved;
 
 use clock::BankClock;
 use codes::Code;
 use devices::Device;
 use payment::{Payment, Status, Step};
+use unsaved::Unsaved;
 
 pub(super) use purchases::Purchase;
 
@@ -32,6 +35,7 @@ pub(super) struct Bank {
     lookups: HashMap<String, VecDeque<OffsetDateTime>>,
     opened_link: Status,
     next_id: i64,
+    unsaved: Unsaved,
 }
 
 /// The BINs that the caller's certificate declares.
@@ -59,21 +63,71 @@ impl Bank {
             // give out ids that somebody's journal already holds.
             next_id: i64::try_from(clock.now().unix_timestamp_nanos() / 100_000)
                 .unwrap_or(17_000_000_000_000),
+            unsaved: Unsaved::default(),
         };
         bank.reset();
         bank
     }
 
+    /// Becomes what a file says, and takes in what the layout says besides.
+    pub(super) fn restore(&mut self, changes: Vec<Change>) {
+        self.forget();
+        for change in changes {
+            self.redo(change);
+        }
+        self.learn_all(self.known.clone());
+    }
+
+    /// All that it knows; from here on, [`unsaved`](Self::unsaved) tells what changes.
+    pub(super) fn snapshot(&mut self) -> Change {
+        self.unsaved.start(self.next_id, self.clock.ahead_ms());
+        Change {
+            reset: false,
+            next_id: self.next_id,
+            ahead_ms: self.clock.ahead_ms(),
+            merchants: self.merchants.values().map(Into::into).collect(),
+            devices: self
+                .devices
+                .iter()
+                .map(|(token, device)| (token.clone(), device.clone()))
+                .collect(),
+            payments: self.payments.values().cloned().collect(),
+        }
+    }
+
+    /// What changed since it was last asked, if anything did and somebody writes it down.
+    pub(super) fn unsaved(&mut self) -> Option<Change> {
+        let changed = self.unsaved.take(self.next_id, self.clock.ahead_ms())?;
+        Some(Change {
+            reset: changed.reset,
+            next_id: self.next_id,
+            ahead_ms: self.clock.ahead_ms(),
+            merchants: changed
+                .merchants
+                .iter()
+                .filter_map(|bin| self.merchants.get(bin).map(Into::into))
+                .collect(),
+            devices: changed
+                .devices
+                .into_iter()
+                .filter_map(|token| {
+                    let device = self.devices.get(&token)?.clone();
+                    Some((token, device))
+                })
+                .collect(),
+            payments: changed
+                .payments
+                .iter()
+                .filter_map(|id| self.payments.get(id).cloned())
+                .collect(),
+        })
+    }
+
     /// Forgets everything that happened. Ids go on, so that no number ever means two payments.
     pub(super) fn reset(&mut self) {
-        self.clock = BankClock::default();
-        self.merchants.clear();
-        self.devices.clear();
-        self.payments.clear();
-        self.lookups.clear();
-        for merchant in self.known.clone() {
-            self.learn(merchant);
-        }
+        self.forget();
+        self.unsaved.reset();
+        self.learn_all(self.known.clone());
     }
 
     /// Takes in what a layout says now. Nothing that the bank knows already is taken back.
@@ -99,18 +153,23 @@ impl Bank {
         self.payments.values()
     }
 
-    pub(super) fn payment(&mut self, id: i64) -> Option<&mut Payment> {
-        let now = self.clock.now();
-        let payment = self.payments.get_mut(&id)?;
-        payment.settle(now);
-        Some(payment)
+    pub(super) fn payment(&mut self, id: i64) -> Option<&Payment> {
+        self.settled(id).map(|payment| &*payment)
+    }
+
+    /// A payment that is about to change.
+    pub(super) fn payment_mut(&mut self, id: i64) -> Option<&mut Payment> {
+        if self.payments.contains_key(&id) {
+            self.unsaved.payment(id);
+        }
+        self.settled(id)
     }
 
     /// Does to a payment what a customer, or the time, would.
     pub(super) fn step(&mut self, id: i64, step: Step) -> Result<&mut Payment, StepRefusal> {
         let now = self.clock.now();
         let opened = self.opened_link;
-        let payment = self.payment(id).ok_or(StepRefusal::NoSuchPayment)?;
+        let payment = self.payment_mut(id).ok_or(StepRefusal::NoSuchPayment)?;
         if payment.step(step, opened, now) {
             Ok(payment)
         } else {
@@ -119,10 +178,12 @@ impl Bank {
     }
 
     pub(super) fn trade_point_mut(&mut self, id: i64) -> Option<&mut TradePoint> {
-        self.merchants
+        let merchant = self
+            .merchants
             .values_mut()
-            .flat_map(|merchant| merchant.trade_points.iter_mut())
-            .find(|point| point.id == id)
+            .find(|merchant| merchant.trade_points.iter().any(|point| point.id == id))?;
+        self.unsaved.merchant(&merchant.bin);
+        merchant.trade_points.iter_mut().find(|point| point.id == id)
     }
 
     pub(super) fn trade_points(&self, caller: &Declared, bin: &str) -> Result<&[TradePoint], Code> {
@@ -153,16 +214,19 @@ impl Bank {
     fn learn(&mut self, merchant: Merchant) {
         for point in &merchant.trade_points {
             for token in &point.device_tokens {
-                self.devices
-                    .entry(token.clone())
-                    .or_insert_with(|| Device::from_layout(&merchant.bin, point.id));
+                self.devices.entry(token.clone()).or_insert_with(|| {
+                    self.unsaved.device(token);
+                    Device::from_layout(&merchant.bin, point.id)
+                });
             }
         }
+        self.unsaved.merchant(&merchant.bin);
         match self.merchants.get_mut(&merchant.bin) {
             None => {
                 self.merchants.insert(merchant.bin.clone(), merchant);
             }
             Some(known) => {
+                known.name = merchant.name;
                 known.acts_with = merchant.acts_with;
                 for point in merchant.trade_points {
                     if !known.trade_points.iter().any(|old| old.id == point.id) {
@@ -171,6 +235,36 @@ impl Bank {
                 }
             }
         }
+    }
+
+    fn forget(&mut self) {
+        self.clock = BankClock::default();
+        self.merchants.clear();
+        self.devices.clear();
+        self.payments.clear();
+        self.lookups.clear();
+    }
+
+    fn redo(&mut self, change: Change) {
+        if change.reset {
+            self.forget();
+        }
+        // The clock may have given a higher number already; none is given out twice.
+        self.next_id = self.next_id.max(change.next_id);
+        self.clock.set_ahead_ms(change.ahead_ms);
+        for merchant in change.merchants.into_iter().map(Merchant::from) {
+            self.merchants.insert(merchant.bin.clone(), merchant);
+        }
+        self.devices.extend(change.devices);
+        self.payments
+            .extend(change.payments.into_iter().map(|payment| (payment.id, payment)));
+    }
+
+    fn settled(&mut self, id: i64) -> Option<&mut Payment> {
+        let now = self.clock.now();
+        let payment = self.payments.get_mut(&id)?;
+        payment.settle(now);
+        Some(payment)
     }
 
     fn new_id(&mut self) -> i64 {

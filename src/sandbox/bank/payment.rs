@@ -1,5 +1,6 @@
 //! One purchase and what may become of it.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
@@ -16,7 +17,7 @@ pub(in crate::sandbox) const POLLING: i64 = 5;
 const INVOICE_LIFE: Duration = Duration::DAY;
 
 /// How the purchase was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub(in crate::sandbox) enum Kind {
     Qr,
     Link,
@@ -35,7 +36,7 @@ impl Kind {
 
 /// The statuses of the official document v3.9 (appendix 4, 4.6.3), and the one seen live for
 /// invoices.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub(in crate::sandbox) enum Status {
     QrTokenCreated,
     Wait,
@@ -72,7 +73,7 @@ pub(in crate::sandbox) enum Step {
     Cancel,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Deserialize, Serialize)]
 pub(in crate::sandbox) struct Payment {
     pub(in crate::sandbox) id: i64,
     pub(in crate::sandbox) bin: String,
@@ -81,8 +82,11 @@ pub(in crate::sandbox) struct Payment {
     pub(in crate::sandbox) amount: i64,
     pub(in crate::sandbox) refunded: i64,
     pub(in crate::sandbox) status: Status,
+    #[serde(with = "time::serde::rfc3339")]
     pub(in crate::sandbox) created: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339::option")]
     pub(in crate::sandbox) opened: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option")]
     pub(in crate::sandbox) paid: Option<OffsetDateTime>,
     pub(in crate::sandbox) product: String,
     pub(in crate::sandbox) partial_refund: bool,

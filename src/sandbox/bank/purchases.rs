@@ -72,7 +72,7 @@ impl Bank {
         amount: Option<i64>,
     ) -> Result<i64, Code> {
         let point = self.device_point(caller, bin, token)?.id;
-        let payment = self.payment(id).ok_or(Code::PurchaseIdNotFound)?;
+        let payment = self.payment_mut(id).ok_or(Code::PurchaseIdNotFound)?;
         if payment.bin != bin || payment.trade_point != point {
             return Err(Code::OtherTradePoint);
         }
@@ -136,6 +136,7 @@ impl Bank {
             phone: purchase.phone,
             comment: purchase.comment,
         };
+        self.unsaved.payment(id);
         Ok(self.payments.entry(id).or_insert(payment))
     }
 }

@@ -1,0 +1,188 @@
+//! The gateway over a working set: what it asks of the other rooms, and its settings as they change.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use subtle::ConstantTimeEq as _;
+use time::OffsetDateTime;
+use tokio::task::JoinHandle;
+
+use super::App;
+use crate::base::{Bin, Clock, DeviceToken, Explain as _};
+use crate::config::{self, Config, Environment, GatewaySettings};
+use crate::gateway::{Device, Gateway, GatewayError, Patience, Surroundings, Traffic};
+use crate::registry::MerchantStatus;
+use crate::transport::Transport;
+
+/// How often it is looked whether `kaspi.toml` or the gateway's certificate have changed.
+const LOOK: Duration = Duration::from_secs(2);
+
+impl App {
+    /// The gateway over this working set. It listens once it is told to.
+    ///
+    /// # Errors
+    ///
+    /// No token is configured where one is needed, or its certificate cannot be used.
+    pub fn gateway(&self, patience: Patience) -> Result<Gateway, GatewayError> {
+        let surroundings = House {
+            transport: Arc::clone(&self.transport),
+            clock: Arc::clone(&self.clock),
+        };
+        let kaspi_host = self.config.kaspi.base_url.host().unwrap_or_default();
+        Gateway::new(
+            &self.config.gateway,
+            kaspi_host,
+            self.payments.clone(),
+            Arc::new(surroundings),
+            patience,
+        )
+    }
+
+    /// Gives the gateway other tokens and limits, and another certificate, when the files change: as long
+    /// as the handle is held. Settings that cannot be used are warned of, and the earlier ones go on.
+    #[must_use]
+    pub fn follow_gateway_settings(&self, gateway: &Gateway) -> Following {
+        let follower = Follower {
+            file: self.config.file.clone(),
+            environment: self.environment.clone(),
+            gateway: gateway.clone(),
+            settings: self.config.gateway.clone(),
+        };
+        Following(tokio::spawn(follower.run()))
+    }
+}
+
+/// The gateway's settings are followed as long as this is held.
+#[derive(Debug)]
+pub struct Following(JoinHandle<()>);
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The other rooms, as the gateway sees them.
+#[derive(Debug)]
+struct House {
+    transport: Arc<Transport>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Surroundings for House {
+    fn merchants(&self) -> Vec<MerchantStatus> {
+        self.transport.registry().status()
+    }
+
+    fn default_bin(&self) -> Option<Bin> {
+        self.transport.registry().default_bin()
+    }
+
+    fn bins(&self) -> Vec<Bin> {
+        self.transport.registry().bins()
+    }
+
+    fn is_configured(&self, bin: Bin) -> bool {
+        self.transport.registry().is_configured(bin)
+    }
+
+    fn device(&self, bin: Bin, token: &str) -> Device {
+        // a BIN that is not served says so itself, when the call is made
+        let Ok(pinned) = self.transport.registry().pin(bin) else {
+            return Device::Own(None);
+        };
+        let mut found = Device::Foreign;
+        for point in pinned.merchant.trade_points() {
+            let own = point.device_token.as_ref().map_or("", DeviceToken::expose);
+            if !own.is_empty() && bool::from(own.as_bytes().ct_eq(token.as_bytes())) {
+                found = Device::Own(point.id);
+            }
+        }
+        found
+    }
+
+    fn traffic(&self) -> Vec<Traffic> {
+        let registry = self.transport.registry();
+        registry
+            .bins()
+            .into_iter()
+            .filter_map(|bin| {
+                let counts = self.transport.wire_counts(bin)?;
+                let mut traffic = Traffic::none(bin);
+                traffic.full_handshakes = counts.full_handshakes;
+                traffic.resumed_handshakes = counts.resumed_handshakes;
+                traffic.open_connections = counts.open_connections;
+                Some(traffic)
+            })
+            .collect()
+    }
+
+    fn now(&self) -> OffsetDateTime {
+        self.clock.now()
+    }
+}
+
+/// Looks at files and tells the gateway.
+struct Follower {
+    file: PathBuf,
+    environment: Environment,
+    gateway: Gateway,
+    settings: GatewaySettings,
+}
+
+impl Follower {
+    async fn run(mut self) {
+        let mut seen = self.stamps();
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let now = self.stamps();
+            if now != seen {
+                seen = now;
+                self.take_up();
+            }
+        }
+    }
+
+    fn take_up(&mut self) {
+        let config: Config = match config::load(&self.file, &self.environment) {
+            Ok(config) => config,
+            Err(error) => {
+                tracing::warn!(%error, "the changed configuration is not taken up");
+                return;
+            }
+        };
+        match self.gateway.reload(&config.gateway) {
+            Ok(()) => {
+                tracing::info!(
+                    tokens = config.gateway.tokens.len(),
+                    "the gateway's settings are taken up"
+                );
+                self.settings = config.gateway;
+            }
+            Err(error) => {
+                tracing::warn!(%error, hint = error.hint(), "the changed settings of the gateway are not taken up");
+            }
+        }
+    }
+
+    /// What tells one version of the files from the next.
+    fn stamps(&self) -> Vec<Option<(u64, i64, i64, u64)>> {
+        let tls = self.settings.tls.as_ref();
+        let files = [
+            Some(&self.file),
+            tls.map(|tls| &tls.certificate),
+            tls.map(|tls| &tls.key),
+            tls.and_then(|tls| tls.client_ca.as_ref()),
+        ];
+        files
+            .into_iter()
+            .flatten()
+            .map(|file| {
+                let facts = std::fs::metadata(file).ok()?;
+                Some((facts.ino(), facts.mtime(), facts.mtime_nsec(), facts.len()))
+            })
+            .collect()
+    }
+}
