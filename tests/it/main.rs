@@ -86,6 +86,7 @@ mod sandbox_tls;
 mod sandbox_tools;
 mod secrecy;
 mod server;
+mod starts;
 mod tls_refusals;
 mod watching;
 mod worker;
