@@ -13,9 +13,7 @@ pub(super) struct TradePointsCanary(pub(super) Api);
 impl Canary<Pool> for TradePointsCanary {
     fn ask(&self, pinned: Pinned<Pool>) -> Pin<Box<dyn Future<Output = TrialAnswer> + Send + '_>> {
         let session = self.0.session_over(Channel::pinned(pinned));
-        Box::pin(async move {
-            answered(session.trade_points().await.map(drop))
-        })
+        Box::pin(async move { answered(session.trade_points().await.map(drop)) })
     }
 }
 

@@ -154,7 +154,11 @@ async fn ask(api: &Api, way: Channel) -> Result<(), String> {
 /// Between two calls of ours over one generation; twice as long after each failure.
 fn pause(rest: Duration, failures: u32) -> Duration {
     let doubled = rest.saturating_mul(2_u32.saturating_pow(failures.min(10)));
-    if failures == 0 { rest } else { doubled.min(LONGEST_PAUSE).max(rest) }
+    if failures == 0 {
+        rest
+    } else {
+        doubled.min(LONGEST_PAUSE).max(rest)
+    }
 }
 
 #[cfg(test)]

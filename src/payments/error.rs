@@ -221,8 +221,7 @@ impl Error {
     pub fn operation(&self) -> Option<OperationId> {
         match self {
             Self::Kaspi { operation, .. } | Self::Carried { operation, .. } => operation.map(|(id, _)| id),
-            Self::Journal { operation, .. }
-            | Self::Unseen { operation, .. } => *operation,
+            Self::Journal { operation, .. } | Self::Unseen { operation, .. } => *operation,
             Self::InFlight { operation, .. }
             | Self::UnknownOutcome { operation, .. }
             | Self::RefusedBefore { operation, .. }
@@ -400,12 +399,8 @@ fn look(operation: OperationId, kind: OperationKind) -> String {
         OperationKind::Create => {
             format!("search the Kaspi Pay app for `#{}`", operation.short())
         }
-        OperationKind::Refund => {
-            "compare `kaspi payment details` with what was left before".to_owned()
-        }
-        OperationKind::Cancel => {
-            "`kaspi payment status` tells whether the invoice still waits".to_owned()
-        }
+        OperationKind::Refund => "compare `kaspi payment details` with what was left before".to_owned(),
+        OperationKind::Cancel => "`kaspi payment status` tells whether the invoice still waits".to_owned(),
         OperationKind::Qr | OperationKind::Link => {
             return "nobody was shown it, so it expires unpaid: another one does no harm".to_owned();
         }

@@ -90,9 +90,17 @@ async fn a_bank_that_is_away_delays_neither_the_start_nor_the_others() {
         server.address
     };
     let log = super::rotation_kit::Log::of_warnings();
-    let service = in_time(Service::start(operator.open(away, ""), &[])).await.unwrap();
-    super::rotation_kit::until(|| log.lines().iter().filter(|line| line.contains("kept ready")).count() == 2)
-        .await;
+    let service = in_time(Service::start(operator.open(away, ""), &[]))
+        .await
+        .unwrap();
+    super::rotation_kit::until(|| {
+        log.lines()
+            .iter()
+            .filter(|line| line.contains("kept ready"))
+            .count()
+            == 2
+    })
+    .await;
     assert!(service.app().transport().channel(Some(bin(GIFTS))).is_ok());
     in_time(service.stop()).await;
 }

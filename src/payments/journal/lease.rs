@@ -26,7 +26,11 @@ impl Step for TakeLooks {
     type Output = Vec<DueLook>;
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<DueLook>, StepError> {
-        let kinds = if self.invoices { "" } else { "AND kind <> 'invoice' " };
+        let kinds = if self.invoices {
+            ""
+        } else {
+            "AND kind <> 'invoice' "
+        };
         let sql = format!(
             "UPDATE payments SET look_owner = $1, look_taken_at = $2 WHERE payment_id IN \
              (SELECT payment_id FROM payments WHERE next_look_at <= $2 AND watch IS NOT NULL {kinds}\
