@@ -2,19 +2,20 @@
 //!
 //! Calls never wait for this: it makes harmless calls of its own, which leave their connections behind.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::App;
 use crate::api::Api;
 use crate::base::{Bin, Explain as _, chain_text};
 use crate::transport::{Channel, Transport};
 
-/// How often it is looked for generations without a connection. Looking asks nobody.
+/// How often it is looked for generations whose turn it is. Looking asks nobody.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// How many connections are made at a time.
@@ -49,6 +50,7 @@ impl App {
             // before the pool lets go of a connection, with time for a slow answer
             rest: settings.idle_timeout.mul_f64(0.75),
             fires: HashMap::new(),
+            room: Arc::new(Semaphore::new(AT_ONCE)),
             asking: JoinSet::new(),
         };
         Some(Warmth(tokio::spawn(stoker.run())))
@@ -71,16 +73,18 @@ struct Stoker {
     transport: Arc<Transport>,
     rest: Duration,
     fires: HashMap<Key, Fire>,
+    room: Arc<Semaphore>,
     /// Ended with the task that holds it.
     asking: JoinSet<(Key, Result<(), String>)>,
 }
 
 impl Stoker {
     async fn run(mut self) {
+        let mut looks = interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            self.see();
             tokio::select! {
-                () = sleep(LOOK) => {}
+                _ = looks.tick() => self.see(),
                 Some(asked) = self.asking.join_next() => {
                     if let Ok((key, answer)) = asked {
                         self.note(key, answer);
@@ -90,17 +94,14 @@ impl Stoker {
         }
     }
 
-    /// Asks over every generation whose turn it is, as far as there is room.
+    /// Asks over every generation whose turn it is.
     fn see(&mut self) {
         let ways = self.transport.direct_ways();
         // generations that have gone take their pools with them
-        self.fires
-            .retain(|key, fire| fire.asking || ways.iter().any(|way| way.generation_key() == *key));
+        let there: HashSet<Key> = ways.iter().map(Channel::generation_key).collect();
+        self.fires.retain(|key, fire| fire.asking || there.contains(key));
         let now = Instant::now();
         for way in ways {
-            if self.asking.len() >= AT_ONCE {
-                return;
-            }
             let key = way.generation_key();
             let fire = self.fires.entry(key).or_default();
             let last = fire.asked.max(way.last_answer());
@@ -109,8 +110,11 @@ impl Stoker {
             }
             fire.asked = Some(now);
             fire.asking = true;
-            let api = self.api.clone();
-            self.asking.spawn(async move { (key, ask(&api, way).await) });
+            let (api, room, bin) = (self.api.clone(), Arc::clone(&self.room), way.bin());
+            self.asking.spawn(async move {
+                let _place = room.acquire().await;
+                (key, ask(&api, bin).await)
+            });
         }
     }
 
@@ -143,9 +147,14 @@ impl Fire {
     }
 }
 
-/// The harmless call of the bank, `health/ping`.
-async fn ask(api: &Api, way: Channel) -> Result<(), String> {
-    api.session_over(way).ping().await.map_err(|error| {
+/// The harmless call of the bank, `health/ping`, over what serves the BIN by now.
+async fn ask(api: &Api, bin: Bin) -> Result<(), String> {
+    let answered = match api.session(Some(bin)) {
+        Ok(session) => session.ping().await,
+        // retired meanwhile
+        Err(_) => return Ok(()),
+    };
+    answered.map_err(|error| {
         let hint = error.hint().map(|hint| format!(" (hint: {hint})"));
         format!("{}{}", chain_text(&error), hint.unwrap_or_default())
     })

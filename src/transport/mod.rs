@@ -99,11 +99,11 @@ impl Transport {
         Ok(Channel { pinned })
     }
 
-    /// One way for each generation that serves, of a BIN whose operations go straight to Kaspi.
+    /// One way for each generation that serves a BIN whose operations go straight to Kaspi. Opens no key.
     pub(crate) fn direct_ways(&self) -> Vec<Channel> {
         let mut keys = HashSet::new();
         let pinned = self.registry.bins().into_iter().filter_map(|bin| {
-            let pinned = self.registry.pin(bin).ok()?;
+            let pinned = self.registry.pin_opened(bin)?;
             Some(Channel { pinned })
         });
         pinned
