@@ -31,6 +31,7 @@ use crate::payments::{KnownStatus, NewPayment, NewRefund};
         (status = 401, body = Failed, description = "No token, or nobody's"),
         (status = 403, body = Failed, description = "The token may not do this, or not for this BIN"),
         (status = 409, body = Failed, description = "The key stands for another request, or its request is under way"),
+        (status = 408, body = Failed, description = "The body did not arrive"),
         (status = 413, body = Failed, description = "The body is too large"),
         (status = 422, body = Failed, description = "Bad input"),
         (status = 429, body = Failed, description = "Too often"),
@@ -87,7 +88,10 @@ async fn created(hall: &Hall, request: Request) -> Result<Response, Problem> {
         (status = 403, body = Failed),
         (status = 404, body = Failed, description = "No such payment"),
         (status = 409, body = Failed, description = "`Bad BIN`: another BIN made it"),
+        (status = 408, body = Failed, description = "A body that did not arrive"),
+        (status = 413, body = Failed, description = "A body that is too large"),
         (status = 422, body = Failed, description = "Bad input"),
+        (status = 429, body = Failed, description = "Too often"),
         (status = 503, body = Failed, description = "No answer from Kaspi"),
     )
 )]
@@ -137,6 +141,7 @@ pub(super) fn tell_age(response: &mut Response, known: &KnownStatus) {
         (status = 403, body = Failed),
         (status = 404, body = Failed, description = "No such payment, or one that the journal does not know and that names no BIN"),
         (status = 409, body = Failed, description = "`Bad BIN`, or the key stands for another request"),
+        (status = 408, body = Failed),
         (status = 413, body = Failed),
         (status = 422, body = Failed, description = "Bad input"),
         (status = 429, body = Failed),

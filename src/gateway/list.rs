@@ -34,7 +34,7 @@ use crate::payments::{PaymentFilter, PaymentKind, PaymentRecord};
     ),
     responses(
         (status = 200, body = KnownPayments), (status = 401, body = Failed), (status = 403, body = Failed),
-        (status = 422, body = Failed), (status = 429, body = Failed), (status = 503, body = Failed, description = "The journal cannot be read"),
+        (status = 408, body = Failed), (status = 413, body = Failed), (status = 422, body = Failed), (status = 429, body = Failed), (status = 503, body = Failed, description = "The journal cannot be read"),
     )
 )]
 pub(super) async fn payments(State(hall): State<Arc<Hall>>, request: Request) -> Response {

@@ -27,7 +27,7 @@ use crate::registry::status::MerchantStatus;
     request_body = PurchaseBody,
     responses(
         (status = 200, body = Link), (status = 400, body = Failed), (status = 401, body = Failed),
-        (status = 403, body = Failed), (status = 409, body = Failed), (status = 413, body = Failed), (status = 422, body = Failed),
+        (status = 403, body = Failed), (status = 409, body = Failed), (status = 408, body = Failed), (status = 413, body = Failed), (status = 422, body = Failed),
         (status = 429, body = Failed), (status = 503, body = Failed), (status = 504, body = Failed),
     )
 )]
@@ -67,7 +67,7 @@ async fn linked(hall: &Hall, request: Request) -> Result<Response, Problem> {
     request_body = PurchaseBody,
     responses(
         (status = 200, body = Qr), (status = 400, body = Failed), (status = 401, body = Failed),
-        (status = 403, body = Failed), (status = 409, body = Failed), (status = 413, body = Failed), (status = 422, body = Failed),
+        (status = 403, body = Failed), (status = 409, body = Failed), (status = 408, body = Failed), (status = 413, body = Failed), (status = 422, body = Failed),
         (status = 429, body = Failed), (status = 503, body = Failed), (status = 504, body = Failed),
     )
 )]
@@ -123,7 +123,7 @@ async fn purchase(hall: &Hall, call: &Call) -> Result<NewPurchase, Problem> {
     request_body = CancelBody,
     responses(
         (status = 200, body = Standing), (status = 400, body = Failed), (status = 401, body = Failed),
-        (status = 403, body = Failed), (status = 404, body = Failed), (status = 409, body = Failed), (status = 413, body = Failed),
+        (status = 403, body = Failed), (status = 404, body = Failed), (status = 409, body = Failed), (status = 408, body = Failed), (status = 413, body = Failed),
         (status = 422, body = Failed), (status = 429, body = Failed), (status = 503, body = Failed), (status = 504, body = Failed),
     )
 )]
@@ -165,7 +165,7 @@ async fn canceled(hall: &Hall, request: Request) -> Result<Response, Problem> {
     responses(
         (status = 200, body = Details), (status = 400, body = Failed), (status = 401, body = Failed),
         (status = 403, body = Failed), (status = 404, body = Failed), (status = 409, body = Failed),
-        (status = 422, body = Failed), (status = 429, body = Failed), (status = 503, body = Failed),
+        (status = 408, body = Failed), (status = 413, body = Failed), (status = 422, body = Failed), (status = 429, body = Failed), (status = 503, body = Failed),
     )
 )]
 pub(super) async fn details(
@@ -209,7 +209,7 @@ async fn detailed(hall: &Hall, external_id: &str, request: Request) -> Result<Re
     responses(
         (status = 200, body = Checked), (status = 400, body = Failed), (status = 401, body = Failed),
         (status = 403, body = Failed), (status = 404, body = Failed), (status = 409, body = Failed),
-        (status = 422, body = Failed), (status = 429, body = Failed), (status = 503, body = Failed),
+        (status = 408, body = Failed), (status = 413, body = Failed), (status = 422, body = Failed), (status = 429, body = Failed), (status = 503, body = Failed),
     )
 )]
 pub(super) async fn check(
@@ -251,7 +251,7 @@ async fn checked(hall: &Hall, external_id: &str, request: Request) -> Result<Res
     request_body = ClientBody,
     responses(
         (status = 200, body = Client), (status = 400, body = Failed), (status = 401, body = Failed),
-        (status = 403, body = Failed), (status = 413, body = Failed), (status = 422, body = Failed),
+        (status = 403, body = Failed), (status = 408, body = Failed), (status = 413, body = Failed), (status = 422, body = Failed),
         (status = 429, body = Failed), (status = 503, body = Failed),
     )
 )]
@@ -272,7 +272,7 @@ pub(super) async fn client_info(State(hall): State<Arc<Hall>>, request: Request)
     ),
     responses(
         (status = 200, body = Client), (status = 400, body = Failed), (status = 401, body = Failed),
-        (status = 403, body = Failed), (status = 422, body = Failed),
+        (status = 403, body = Failed), (status = 408, body = Failed), (status = 413, body = Failed), (status = 422, body = Failed),
         (status = 429, body = Failed), (status = 503, body = Failed),
     )
 )]
@@ -310,7 +310,7 @@ async fn client(hall: &Hall, request: Request, asked: Asked) -> Result<Response,
     get,
     path = "/api/v1/kaspi/merchants",
     tag = "payments",
-    responses((status = 200, body = Merchants), (status = 401, body = Failed), (status = 403, body = Failed), (status = 422, body = Failed), (status = 429, body = Failed))
+    responses((status = 200, body = Merchants), (status = 401, body = Failed), (status = 403, body = Failed), (status = 408, body = Failed), (status = 413, body = Failed), (status = 422, body = Failed), (status = 429, body = Failed))
 )]
 pub(super) async fn merchants(State(hall): State<Arc<Hall>>, request: Request) -> Response {
     page::native(listed(&hall, request).await)

@@ -10,7 +10,7 @@ use super::call::{Call, Contract};
 use super::hall::Hall;
 use super::input::{Fields, Given};
 use super::problem::Problem;
-use super::schema::{Wrapped, WrappedFailure, WrappedLink, WrappedRefund, WrappedStanding};
+use super::schema::{Wrapped, WrappedAnswer, WrappedFailure, WrappedLink, WrappedRefund, WrappedStanding};
 use super::{Device, books, input, page};
 use crate::base::{Bin, ExternalId, TradePointId};
 use crate::config::Verb;
@@ -43,8 +43,9 @@ const KNOWN: &[&str] = &[
         ("Idempotency-Key" = Option<String>, Header),
     ),
     responses(
-        (status = 200, description = "`status: true`, or a refusal with `status: false`", body = Wrapped<WrappedStanding>),
+        (status = 200, description = "`status: true`, or a refusal with `status: false`", body = WrappedAnswer<WrappedStanding>),
         (status = 401, body = WrappedFailure), (status = 403, body = WrappedFailure),
+        (status = 408, body = WrappedFailure), (status = 413, body = WrappedFailure),
         (status = 429, body = WrappedFailure), (status = 503, body = WrappedFailure, description = "Not sent: it may be sent again"),
     )
 )]
@@ -92,8 +93,9 @@ async fn created(hall: &Hall, request: Request) -> Result<Response, Problem> {
         ("organizationBin" = Option<String>, Query),
     ),
     responses(
-        (status = 200, description = "`status: true`, or a refusal with `status: false`", body = Wrapped<WrappedStanding>),
+        (status = 200, description = "`status: true`, or a refusal with `status: false`", body = WrappedAnswer<WrappedStanding>),
         (status = 401, body = WrappedFailure), (status = 403, body = WrappedFailure),
+        (status = 408, body = WrappedFailure), (status = 413, body = WrappedFailure),
         (status = 429, body = WrappedFailure), (status = 503, body = WrappedFailure),
     )
 )]
@@ -134,8 +136,9 @@ async fn standing(hall: &Hall, request: Request) -> Result<Response, Problem> {
         ("Idempotency-Key" = Option<String>, Header),
     ),
     responses(
-        (status = 200, description = "`status: true`, or a refusal with `status: false`", body = Wrapped<WrappedRefund>),
+        (status = 200, description = "`status: true`, or a refusal with `status: false`", body = WrappedAnswer<WrappedRefund>),
         (status = 401, body = WrappedFailure), (status = 403, body = WrappedFailure),
+        (status = 408, body = WrappedFailure), (status = 413, body = WrappedFailure),
         (status = 429, body = WrappedFailure), (status = 503, body = WrappedFailure, description = "Not sent: it may be sent again"),
     )
 )]
@@ -189,8 +192,9 @@ async fn refunded(hall: &Hall, request: Request) -> Result<Response, Problem> {
         ("Idempotency-Key" = Option<String>, Header),
     ),
     responses(
-        (status = 200, description = "`status: true`, or a refusal with `status: false`", body = Wrapped<WrappedLink>),
+        (status = 200, description = "`status: true`, or a refusal with `status: false`", body = WrappedAnswer<WrappedLink>),
         (status = 401, body = WrappedFailure), (status = 403, body = WrappedFailure),
+        (status = 408, body = WrappedFailure), (status = 413, body = WrappedFailure),
         (status = 429, body = WrappedFailure), (status = 503, body = WrappedFailure, description = "Not sent: it may be sent again"),
     )
 )]

@@ -393,12 +393,22 @@ pub(super) enum DetailSchema {
 #[derive(Serialize, ToSchema)]
 pub(super) struct ComplaintSchema {
     /// Where: `body`, `query`, `path` or `header`, and the name or the byte.
-    #[schema(value_type = Vec<Object>)]
-    loc: Vec<String>,
+    loc: Vec<PlaceSchema>,
     /// What.
     msg: String,
     /// A stable word.
     r#type: String,
+}
+
+/// A part of a place: a name, or the number of a byte.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "for the document")]
+pub(super) enum PlaceSchema {
+    /// A name.
+    Name(String),
+    /// The number of a byte.
+    Byte(u64),
 }
 
 /// An error for programs.
@@ -497,6 +507,17 @@ pub(super) struct WrappedFailure {
     /// The HTTP status once more.
     #[schema(example = 200)]
     pub(super) http_code: u16,
+}
+
+/// What the old wrapper's contract says with HTTP 200.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "for the document")]
+pub(super) enum WrappedAnswer<T: ToSchema> {
+    /// It went well: `status` is true.
+    Good(Wrapped<T>),
+    /// It did not, and a repetition would change nothing: `status` is false.
+    Refused(WrappedFailure),
 }
 
 /// What went wrong, by code: Kaspi's number or a word of ours.

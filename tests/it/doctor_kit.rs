@@ -161,6 +161,11 @@ fn answer_file(folder: &Path, body: &str) {
 /// nginx with a certificate of the operator's bank, these lines in its `server` block, and a location
 /// that answers the ping as Kaspi does. HTTP/2 where a comment in the lines says so.
 pub fn nginx(operator: &Operator, lines: &str) -> (Process, SocketAddr) {
+    nginx_with(operator, lines, "")
+}
+
+/// The same with further lines beside its `server` block.
+pub fn nginx_with(operator: &Operator, lines: &str, beside: &str) -> (Process, SocketAddr) {
     let folder = operator.path("nginx");
     for name in ["", "logs"] {
         std::fs::create_dir_all(folder.join(name)).unwrap();
@@ -172,7 +177,11 @@ pub fn nginx(operator: &Operator, lines: &str) -> (Process, SocketAddr) {
     for _ in 0..20 {
         // nginx cannot tell which port it was given, so it is given one that was free a moment ago
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        std::fs::write(folder.join("nginx.conf"), nginx_conf(&folder, address, lines)).unwrap();
+        std::fs::write(
+            folder.join("nginx.conf"),
+            nginx_conf(&folder, address, lines, beside),
+        )
+        .unwrap();
         let mut process = Process::start(
             Command::new("nginx")
                 .arg("-p")
@@ -188,7 +197,7 @@ pub fn nginx(operator: &Operator, lines: &str) -> (Process, SocketAddr) {
     panic!("nginx never got a port");
 }
 
-fn nginx_conf(folder: &Path, address: SocketAddr, lines: &str) -> String {
+fn nginx_conf(folder: &Path, address: SocketAddr, lines: &str, beside: &str) -> String {
     let folder = folder.display();
     let http2 = if lines.contains("#http2") { "http2" } else { "" };
     format!(
@@ -197,11 +206,12 @@ daemon off;
 master_process off;
 pid {folder}/nginx.pid;
 error_log stderr info;
-events {{ worker_connections 64; }}
+events {{ worker_connections 512; }}
 http {{
     access_log off;
     client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+    {beside}
     server {{
         listen {address} ssl {http2};
         ssl_certificate {folder}/server.pem;

@@ -50,6 +50,7 @@ mod gateway_access;
 mod gateway_contracts;
 mod gateway_kit;
 mod gateway_limits;
+mod gateway_nginx;
 mod gateway_refusals;
 mod gateway_repeats;
 mod gateway_serve;
