@@ -58,7 +58,7 @@ pub(super) fn old_wrapper(outcome: Result<Response, Problem>) -> Response {
         let told = problem.told();
         let unknown = problem.delivery() == Some(Delivery::Unknown);
         let status = match told.status {
-            _ if unknown => StatusCode::OK,
+            _ if unknown || matches!(problem, Problem::ForeignBin(_)) => StatusCode::OK,
             StatusCode::UNAUTHORIZED
             | StatusCode::FORBIDDEN
             | StatusCode::PAYLOAD_TOO_LARGE
