@@ -24,7 +24,7 @@
 //! layout::init(folder.path(), &layout::Init::default())?;
 //! let _sandbox = Sandbox::start(Options::from_dir(folder.path())?).await?;
 //!
-//! // Once, when your program starts. Loads every identity; sends nothing.
+//! // Once, when your program starts. Sends nothing; keys are opened meanwhile.
 //! let app = App::open(&folder.path().join("kaspi.toml"), &Environment::of_process())?;
 //!
 //! // For each order. A message is what the customer reads.

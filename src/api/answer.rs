@@ -76,29 +76,37 @@ pub(super) fn read(reply: &Reply) -> Result<Answer, AnswerFault> {
         Some(b'<') => return Err(AnswerFault::Html),
         Some(_) => {}
     }
-    let value = json::read(body).map_err(|_| AnswerFault::NotJson)?;
-    let mut envelope = Fields::of(value).map_err(|_| AnswerFault::NotAnEnvelope)?;
-    let code = envelope
-        .integer("StatusCode")
-        .map_err(|_| AnswerFault::NotAnEnvelope)?;
+    let envelope = json::fields(body)
+        .map_err(|_| AnswerFault::NotJson)?
+        .ok_or(AnswerFault::NotAnEnvelope)?;
+    let (mut code, mut message, mut data) = (None, None, None);
+    for (name, value) in envelope {
+        // no two names are the same
+        if name.eq_ignore_ascii_case("StatusCode") {
+            code = whole(&value);
+        } else if name.eq_ignore_ascii_case("Message") {
+            message = words(value);
+        } else if name.eq_ignore_ascii_case("Data") {
+            data = Some(value).filter(|value| !value.is_null());
+        }
+    }
+    let code = code.ok_or(AnswerFault::NotAnEnvelope)?;
     if code != 0 {
-        return Ok(Answer::Refused {
-            code,
-            message: envelope.optional_text("Message"),
-        });
+        return Ok(Answer::Refused { code, message });
     }
     if !(200..300).contains(&reply.status) {
         return Err(AnswerFault::Contradiction);
     }
-    Ok(Answer::Done(envelope.take("Data")))
+    Ok(Answer::Done(data))
 }
 
-/// The `StatusCode` of an answer that was fetched past the typed calls: 0 is a success.
+/// The `StatusCode` of an answer that was fetched past the typed calls, over a
+/// [`Channel`](crate::transport::Channel): 0 is a success. `status` is that of HTTP.
 ///
 /// # Errors
 ///
 /// It is not an answer of Kaspi's application.
-pub(crate) fn status_code(status: u16, body: &Bytes) -> Result<i64, AnswerFault> {
+pub fn status_code(status: u16, body: &Bytes) -> Result<i64, AnswerFault> {
     let reply = Reply {
         status,
         headers: HeaderMap::new(),
@@ -199,11 +207,7 @@ impl Fields {
 
     /// Text, where it is there and not empty; a number is taken as its text.
     pub(super) fn optional_text(&self, name: &'static str) -> Option<String> {
-        match self.get(name)? {
-            Value::String(text) if !text.is_empty() => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        }
+        words(self.get(name)?.clone())
     }
 
     /// A list of texts; empty where it is not there.
@@ -218,6 +222,14 @@ impl Fields {
     /// Yes or no, where it is there.
     pub(super) fn optional_flag(&self, name: &'static str) -> Option<bool> {
         self.get(name)?.as_bool()
+    }
+}
+
+fn words(value: Value) -> Option<String> {
+    match value {
+        Value::String(text) if !text.is_empty() => Some(text),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
     }
 }
 

@@ -52,9 +52,8 @@ pub(super) trait Call: Sync {
 pub(super) struct Caller<'a> {
     pub(super) bin: Bin,
     token: Option<&'a DeviceToken>,
-    /// Name or address of the server, and whether it is one where nothing is real.
+    /// Name or address of the server.
     pub(super) host: &'a str,
-    pub(super) is_test_host: bool,
     pub(super) settings: &'a ApiSettings,
 }
 
@@ -64,14 +63,17 @@ impl<'a> Caller<'a> {
         trade_point: Option<TradePointId>,
         settings: &'a ApiSettings,
     ) -> Self {
-        let host = channel.host();
         Self {
             bin: channel.bin(),
             token: channel.device_token(trade_point),
-            host,
-            is_test_host: is_test_host(host),
+            host: channel.host(),
             settings,
         }
+    }
+
+    /// Whether the server is one where nothing is real.
+    pub(super) fn is_test_host(&self) -> bool {
+        is_test_host(self.host)
     }
 
     /// The device token, for calls that need one.
@@ -124,11 +126,14 @@ impl WireRequest {
     }
 
     pub(super) fn post(call: &'static str, path: &str, body: &impl Serialize) -> Result<Self, Error> {
-        let body = serde_json::to_vec(body).map_err(|source| Error::Unwritable { call, source })?;
+        /// What most bodies have room in.
+        const USUAL: usize = 256;
+        let mut written = Vec::with_capacity(USUAL);
+        serde_json::to_writer(&mut written, body).map_err(|source| Error::Unwritable { call, source })?;
         Ok(Self {
             method: Method::POST,
             path_and_query: path.to_owned(),
-            body: body.into(),
+            body: written.into(),
         })
     }
 }

@@ -40,7 +40,7 @@ impl Call for EmulatorStep {
     const EFFECT: Effect = Effect::Writes;
 
     fn request(&self, caller: &Caller<'_>) -> Result<WireRequest, Error> {
-        if !caller.is_test_host {
+        if !caller.is_test_host() {
             return Err(Error::NotATestHost {
                 bin: caller.bin,
                 host: caller.host.to_owned(),

@@ -28,8 +28,7 @@ mod settings;
 mod status;
 mod trade_points;
 
-pub(crate) use answer::status_code;
-pub use answer::{AnswerFault, FieldFault};
+pub use answer::{AnswerFault, FieldFault, status_code};
 pub use call::Effect;
 pub use client_info::{ClientInfo, ClientName};
 pub use codes::{CodeMeaning, meaning};

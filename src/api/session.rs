@@ -359,8 +359,10 @@ pub(crate) fn headers() -> HeaderMap {
     headers.insert(header::ACCEPT, JSON);
     headers.insert(header::CONTENT_TYPE, JSON);
     headers.insert(header::USER_AGENT, AGENT);
-    // 32 hexadecimal digits, as in the document's example
-    if let Ok(id) = HeaderValue::try_from(Uuid::new_v4().simple().to_string()) {
+    // 32 hexadecimal digits, as in the document's example; unique, and no secret
+    let id = uuid::Builder::from_random_bytes(fastrand::u128(..).to_ne_bytes()).into_uuid();
+    let mut digits = Uuid::encode_buffer();
+    if let Ok(id) = HeaderValue::from_str(id.simple().encode_lower(&mut digits)) {
         headers.insert(REQUEST_ID, id);
     }
     headers

@@ -69,7 +69,9 @@ pub enum OpenError {
 }
 
 impl App {
-    /// Reads a configuration file and loads every identity. Sends nothing.
+    /// Reads a configuration file and the merchants' folders, and begins to open every identity, on all
+    /// cores. Sends nothing. A call opens the identity of its own BIN first, if need be, and so waits for
+    /// no other; [`Registry::open_all`](crate::registry::Registry::open_all) waits for all.
     ///
     /// Password and search variables of the environment come from `environment`; take
     /// [`Environment::of_process`] for the process's own.

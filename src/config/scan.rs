@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 
 use super::{Config, ConfigError, ConfigWarning, Environment, IdentitySpec, MerchantSpec, merchant};
 use crate::base::Bin;
@@ -69,13 +71,39 @@ fn read_all(
         }
     }
     folders.sort();
-    let mut found: Vec<MerchantFolder> = folders
-        .into_iter()
-        .filter_map(|folder| one(folder, config, environment, candidate))
-        .collect();
+    let mut found = on_all_cores(folders, |folder| one(folder, config, environment, candidate));
     refuse_duplicates(&mut found);
     warn_of_shared_tokens(&mut found);
     Ok(found)
+}
+
+/// Looks at every folder, in order. With thousands of them all cores take part.
+fn on_all_cores(
+    folders: Vec<PathBuf>,
+    look: impl Fn(PathBuf) -> Option<MerchantFolder> + Sync,
+) -> Vec<MerchantFolder> {
+    /// Fewer than that are looked at before a thread has started.
+    const WORTH_A_THREAD: usize = 64;
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let share = folders.len().div_ceil(cores);
+    if share < WORTH_A_THREAD {
+        return folders.into_iter().filter_map(look).collect();
+    }
+    let look = &look;
+    thread::scope(|scope| {
+        let parts: Vec<_> = folders
+            .chunks(share)
+            .map(|part| scope.spawn(move || part.iter().cloned().filter_map(look).collect::<Vec<_>>()))
+            .collect();
+        let mut found = Vec::with_capacity(folders.len());
+        for part in parts {
+            match part.join() {
+                Ok(part) => found.extend(part),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        found
+    })
 }
 
 fn one(
@@ -150,8 +178,10 @@ fn refuse_duplicates(found: &mut [MerchantFolder]) {
     }
 }
 
-/// A token belongs to one BIN. Which of the two is the copy cannot be told here, so both go on.
+/// A token belongs to one BIN. Which of them has the copy cannot be told here, so all go on.
 fn warn_of_shared_tokens(found: &mut [MerchantFolder]) {
+    /// So many others are named to each; a token that stands everywhere is no reason for a list of all.
+    const NAMED: usize = 8;
     let mut holders: BTreeMap<&str, Vec<Bin>> = BTreeMap::new();
     for spec in found.iter().filter_map(|entry| entry.merchant.as_ref().ok()) {
         for token in spec
@@ -160,25 +190,25 @@ fn warn_of_shared_tokens(found: &mut [MerchantFolder]) {
             .filter_map(|point| point.point.device_token.as_ref())
         {
             let holders = holders.entry(token.expose()).or_default();
-            if !holders.contains(&spec.bin) {
+            // one merchant's come one after the other
+            if holders.last() != Some(&spec.bin) {
                 holders.push(spec.bin);
             }
         }
     }
-    let shared: Vec<Vec<Bin>> = holders
-        .into_values()
-        .filter(|holders| holders.len() > 1)
-        .collect();
+    let mut others: BTreeMap<Bin, Vec<Bin>> = BTreeMap::new();
+    for holders in holders.into_values().filter(|holders| holders.len() > 1) {
+        for bin in &holders {
+            let rest = holders.iter().filter(|other| *other != bin);
+            others.entry(*bin).or_default().extend(rest.take(NAMED));
+        }
+    }
     for entry in found {
-        for holders in &shared {
-            let Some(bin) = entry.bin.filter(|bin| holders.contains(bin)) else {
-                continue;
-            };
-            for other in holders.iter().copied().filter(|other| *other != bin) {
-                entry
-                    .warnings
-                    .push(ConfigWarning::SharedDeviceToken { bin, other });
-            }
+        let Some(bin) = entry.bin else { continue };
+        for other in others.remove(&bin).unwrap_or_default() {
+            entry
+                .warnings
+                .push(ConfigWarning::SharedDeviceToken { bin, other });
         }
     }
 }
@@ -186,6 +216,23 @@ fn warn_of_shared_tokens(found: &mut [MerchantFolder]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn folders_come_in_order_however_many_cores_look_at_them() {
+        let folders: Vec<PathBuf> = (0..1000).map(|number| format!("{number:04}").into()).collect();
+        let found = on_all_cores(folders.clone(), |folder| {
+            Some(MerchantFolder {
+                merchant: Err(Arc::new(ConfigError::NoIdentity {
+                    folder: folder.clone(),
+                })),
+                folder,
+                bin: None,
+                warnings: Vec::new(),
+            })
+        });
+        let looked_at: Vec<PathBuf> = found.into_iter().map(|entry| entry.folder).collect();
+        assert_eq!(looked_at, folders);
+    }
 
     #[test]
     fn two_folders_for_one_bin_are_both_refused() {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
-use rustls::sign::SigningKey;
+use rustls::sign::{CertifiedKey, SigningKey};
 use time::OffsetDateTime;
 
 use crate::base::Clock;
@@ -260,8 +260,10 @@ impl Draft {
         Ok(Identity {
             owner: spec.owner,
             certificate: certificate.to_owned(),
-            chain: chain.into_iter().map(|parsed| parsed.der).collect(),
-            key: opened.key,
+            certified: Arc::new(CertifiedKey::new(
+                chain.into_iter().map(|parsed| parsed.der).collect(),
+                opened.key,
+            )),
             facts,
             opened_with: opened.origin,
             warnings: self.warnings.clone(),

@@ -73,8 +73,7 @@ pub use trust::{TrustRoots, trust_roots};
 pub struct Identity {
     owner: Bin,
     certificate: PathBuf,
-    chain: Vec<CertificateDer<'static>>,
-    key: Arc<dyn SigningKey>,
+    certified: Arc<CertifiedKey>,
     facts: Facts,
     opened_with: Option<PasswordOrigin>,
     warnings: Vec<Finding>,
@@ -96,19 +95,19 @@ impl Identity {
     /// The certificates to send, the own one first; never empty.
     #[must_use]
     pub fn chain(&self) -> &[CertificateDer<'static>] {
-        &self.chain
+        &self.certified.cert
     }
 
     /// The key, as rustls signs with it.
     #[must_use]
     pub fn signing_key(&self) -> Arc<dyn SigningKey> {
-        Arc::clone(&self.key)
+        Arc::clone(&self.certified.key)
     }
 
     /// Chain and key together, as a rustls resolver hands them out.
     #[must_use]
     pub fn certified_key(&self) -> Arc<CertifiedKey> {
-        Arc::new(CertifiedKey::new(self.chain.clone(), self.signing_key()))
+        Arc::clone(&self.certified)
     }
 
     /// What the certificate says.

@@ -13,7 +13,7 @@ use super::reconcile::ASKABLE;
 use super::{PaymentKind, PaymentRecord, Payments, WatchPlan};
 use crate::api::StatusWord;
 
-/// How many payments are asked for at a time.
+/// How many payments are asked for at a time, and how many unknown outcomes beside them.
 const AT_ONCE: usize = 16;
 
 /// Between two looks for processes that have ended.
@@ -51,26 +51,27 @@ impl Payments {
         Keeper { stop, task }
     }
 
-    /// One round: everything that is due now. For tests, and for programs with a timer of their own.
-    pub(super) async fn round(&self) {
-        match self.journal.due_looks(AT_ONCE).await {
-            Ok(looks) => {
-                let mut asked = JoinSet::new();
-                for look in looks {
+    /// Begins to ask for everything that is due now. A question that hangs keeps no other from its time.
+    async fn round(&self, looks: &mut JoinSet<()>, checks: &mut JoinSet<()>) {
+        match self.journal.due_looks(room(looks)).await {
+            Ok(due) => {
+                for look in due {
                     let payments = self.clone();
-                    asked.spawn(async move { payments.look(look).await });
+                    looks.spawn(async move { payments.look(look).await });
                 }
-                while asked.join_next().await.is_some() {}
             }
             Err(error) => tracing::warn!(%error, "watched payments could not be read"),
         }
-        match self.journal.due_checks(ASKABLE, AT_ONCE).await {
-            Ok(checks) => {
-                for due in checks {
-                    let operation = due.operation.id;
-                    if let Err(error) = self.check_due(due).await {
-                        tracing::warn!(%operation, %error, "an unknown outcome could not be looked at");
-                    }
+        match self.journal.due_checks(ASKABLE, room(checks)).await {
+            Ok(due) => {
+                for check in due {
+                    let payments = self.clone();
+                    checks.spawn(async move {
+                        let operation = check.operation.id;
+                        if let Err(error) = payments.check_due(check).await {
+                            tracing::warn!(%operation, %error, "an unknown outcome could not be looked at");
+                        }
+                    });
                 }
             }
             Err(error) => tracing::warn!(%error, "unknown outcomes could not be read"),
@@ -113,6 +114,7 @@ impl Payments {
 async fn keep(payments: Payments, mut stopped: watch::Receiver<bool>) {
     let mut pause = payments.settings.round;
     let mut orphans_at = Instant::now();
+    let (mut looks, mut checks) = (JoinSet::new(), JoinSet::new());
     loop {
         match payments.journal.open().await {
             Ok(()) => {
@@ -121,7 +123,7 @@ async fn keep(payments: Payments, mut stopped: watch::Receiver<bool>) {
                     orphans_at = Instant::now() + ORPHANS;
                     settle_orphans(&payments).await;
                 }
-                payments.round().await;
+                payments.round(&mut looks, &mut checks).await;
             }
             Err(error) => {
                 tracing::warn!(%error, ?pause, "the journal cannot be used; another attempt follows");
@@ -131,9 +133,17 @@ async fn keep(payments: Payments, mut stopped: watch::Receiver<bool>) {
         tokio::select! {
             () = sleep(pause) => {}
             // an error means that nobody holds the keeper any more
-            _ = stopped.changed() => return,
+            _ = stopped.changed() => break,
         }
     }
+    while looks.join_next().await.is_some() {}
+    while checks.join_next().await.is_some() {}
+}
+
+/// How many questions more may be under way.
+fn room(asked: &mut JoinSet<()>) -> usize {
+    while asked.try_join_next().is_some() {}
+    AT_ONCE.saturating_sub(asked.len())
 }
 
 async fn settle_orphans(payments: &Payments) {

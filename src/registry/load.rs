@@ -19,6 +19,16 @@ pub(super) struct Unusable {
     pub(super) facts: Option<Arc<Facts>>,
 }
 
+impl Unusable {
+    /// The same, told of a BIN that acts with that identity.
+    pub(super) fn told_of(&self, borrower: Bin) -> Self {
+        Self {
+            error: self.error.told_of(borrower),
+            facts: self.facts.clone(),
+        }
+    }
+}
+
 impl From<RegistryError> for Unusable {
     fn from(error: RegistryError) -> Self {
         Self { error, facts: None }
@@ -41,26 +51,33 @@ impl<T> Reading<T> {
     }
 }
 
-/// Does the same for every identity. Opening an encrypted key costs tens of milliseconds by design,
-/// so all cores take part.
-pub(super) fn on_all_cores<T: Send>(
-    specs: &[&IdentitySpec],
-    each: impl Fn(&IdentitySpec) -> T + Sync,
-) -> HashMap<Bin, T> {
+/// Does the same with every identity. Opening an encrypted key costs up to tens of milliseconds by
+/// design, so all cores take part.
+pub(super) fn on_all_cores<I: Sync>(identities: &[I], each: impl Fn(&I) + Sync) {
     let next = AtomicUsize::new(0);
-    let done = Mutex::new(HashMap::with_capacity(specs.len()));
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     thread::scope(|scope| {
-        for _ in 0..cores.min(specs.len()) {
+        for _ in 0..cores.min(identities.len()) {
             scope.spawn(|| {
-                while let Some(spec) = specs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let result = each(spec);
-                    done.lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .insert(spec.owner, result);
+                while let Some(identity) = identities.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    each(identity);
                 }
             });
         }
+    });
+}
+
+/// The same, with what came of each.
+pub(super) fn from_all_cores<T: Send>(
+    specs: &[IdentitySpec],
+    each: impl Fn(&IdentitySpec) -> T + Sync,
+) -> HashMap<Bin, T> {
+    let done = Mutex::new(HashMap::with_capacity(specs.len()));
+    on_all_cores(specs, |spec| {
+        let result = each(spec);
+        done.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(spec.owner, result);
     });
     done.into_inner().unwrap_or_else(PoisonError::into_inner)
 }

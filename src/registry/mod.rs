@@ -12,6 +12,7 @@ mod holding;
 mod links;
 mod load;
 mod merchant;
+mod opening;
 mod prove;
 mod rotate;
 mod rotation;
@@ -40,6 +41,7 @@ pub use trial::{Canary, TrialAnswer, TrialError};
 use crate::base::{Bin, Clock};
 use crate::config::ConfigError;
 use load::Unusable;
+use opening::Opening;
 use slot::Subscriber;
 
 /// Every configured BIN, with the identity that serves it.
@@ -61,16 +63,47 @@ struct Table<K> {
 /// A configured BIN: what its folder says, and the slot of the identity it acts with.
 struct Seat<K> {
     merchant: Result<Arc<Merchant>, RegistryError>,
-    slot: Result<Subscriber<K>, Unusable>,
+    place: Place<K>,
     /// The BIN whose folder holds that identity.
     owner: Option<Bin>,
     report: status::SeatReport,
     attempts: Attempts,
 }
 
-impl<K> Seat<K> {
+/// Where the identity of a seat is to be found.
+enum Place<K> {
+    Known(Result<Subscriber<K>, Unusable>),
+    /// A start is under way: it may have been opened, or not yet.
+    Opening(Arc<Opening<K>>),
+}
+
+impl<K> Clone for Place<K> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Known(slot) => Self::Known(slot.clone()),
+            Self::Opening(opening) => Self::Opening(Arc::clone(opening)),
+        }
+    }
+}
+
+impl<K: Send + Sync + 'static> Seat<K> {
+    /// The slot of the identity, which is opened if it has to be. An error may speak of the owner alone.
+    fn slot(&self) -> Result<&Subscriber<K>, &Unusable> {
+        match &self.place {
+            Place::Known(slot) => slot.as_ref(),
+            Place::Opening(opening) => opening.opened().slot.as_ref(),
+        }
+    }
+
     fn serves(&self) -> bool {
-        self.merchant.is_ok() && self.slot.is_ok()
+        self.merchant.is_ok() && self.slot().is_ok()
+    }
+
+    fn attempts(&self) -> Attempts {
+        match &self.place {
+            Place::Known(_) => self.attempts.clone(),
+            Place::Opening(opening) => self.attempts.with(&opening.opened().attempts),
+        }
     }
 }
 
@@ -78,7 +111,7 @@ impl<K> Clone for Seat<K> {
     fn clone(&self) -> Self {
         Self {
             merchant: self.merchant.clone(),
-            slot: self.slot.clone(),
+            place: self.place.clone(),
             owner: self.owner,
             report: self.report.clone(),
             attempts: self.attempts.clone(),
@@ -116,6 +149,9 @@ impl<K> fmt::Debug for Registry<K> {
 impl<K: Send + Sync + 'static> Registry<K> {
     /// The merchant of a BIN and the current generation of its identity. Takes no lock.
     ///
+    /// In a program that has just started the identity may not have been opened yet. It is opened then,
+    /// on this thread, before the others: as long as its key takes to decrypt, once.
+    ///
     /// # Errors
     ///
     /// The BIN is not configured, not active, or its identity is unusable: the reason stands in the error.
@@ -129,7 +165,7 @@ impl<K: Send + Sync + 'static> Registry<K> {
                 folder: merchant.folder.clone(),
             });
         }
-        let slot = seat.slot.as_ref().map_err(|unusable| unusable.error.clone())?;
+        let slot = seat.slot().map_err(|unusable| unusable.error.told_of(bin))?;
         let generation = slot.current();
         generation
             .identity
@@ -172,6 +208,15 @@ impl<K: Send + Sync + 'static> Registry<K> {
         bins
     }
 
+    /// Waits until every identity has been opened. Calls need not wait for it, each opens its own.
+    pub fn open_all(&self) {
+        for seat in self.table.load_full().seats.values() {
+            if let Place::Opening(opening) = &seat.place {
+                opening.opened();
+            }
+        }
+    }
+
     /// Folders that are passed over, because their names are no BIN.
     #[must_use]
     pub fn unseated(&self) -> Vec<(PathBuf, Arc<ConfigError>)> {
@@ -184,7 +229,8 @@ impl<K: Send + Sync + 'static> Registry<K> {
         unknown(bin, &self.table.load())
     }
 
-    /// How every configured BIN stands, in the order of the BINs.
+    /// How every configured BIN stands, in the order of the BINs. Waits until each identity has been
+    /// opened.
     #[must_use]
     pub fn status(&self) -> Vec<MerchantStatus> {
         let now = self.clock.now();

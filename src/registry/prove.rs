@@ -101,7 +101,7 @@ impl<K: Send + Sync + 'static> Rotor<K> {
         for spec in described.iter().filter(|spec| spec.active) {
             let owner = owner_of(spec);
             let seat = before.seats.get(&spec.bin);
-            let is_seated = seat.is_some_and(|seat| seat.slot.is_ok() && seat.owner == Some(owner));
+            let is_seated = seat.is_some_and(|seat| seat.slot().is_ok() && seat.owner == Some(owner));
             let serves = self.holdings.get(&owner).and_then(Holding::current).is_some();
             if is_seated || !serves || tried.contains(&owner) {
                 continue;
@@ -170,7 +170,7 @@ impl<K: Send + Sync + 'static> Rotor<K> {
             let current = before
                 .seats
                 .get(&spec.bin)
-                .and_then(|seat| seat.slot.as_ref().ok())
+                .and_then(|seat| seat.slot().ok())
                 .map(|slot| slot.current())
                 .filter(|current| current.identity.check_valid_at(now).is_ok());
             Question {

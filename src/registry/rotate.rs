@@ -12,6 +12,7 @@ use super::error::RegistryError;
 use super::generation::Provision;
 use super::holding::Holding;
 use super::load;
+use super::opening::{Background, Means, Opening};
 use super::seating::{self, FolderRecord, Seating};
 use super::trial::Canary;
 use crate::base::{Bin, Clock};
@@ -29,6 +30,9 @@ pub struct Rotor<K> {
     pub(super) provision: Arc<dyn Provision<Kit = K>>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) holdings: HashMap<Bin, Holding<K>>,
+    /// Before the first rescan: what stands in the place of `holdings`.
+    openings: HashMap<Bin, Arc<Opening<K>>>,
+    background: Background,
     pub(super) records: HashMap<Bin, FolderRecord>,
     /// Numbers go on when a BIN comes back, so that none means two things.
     pub(super) last_numbers: HashMap<Bin, u64>,
@@ -52,8 +56,9 @@ impl<K> fmt::Debug for Rotor<K> {
 }
 
 impl<K: Send + Sync + 'static> Rotor<K> {
-    /// Loads the identity of every folder, on all cores, and seats every BIN. Nothing is sent, so
-    /// nothing is proved: with a bank that does not answer a program must start all the same.
+    /// Seats every BIN at once, and opens the identity of every folder from now on, on all cores. A call
+    /// for a BIN whose turn has not come opens that one itself. Nothing is sent, so nothing is proved:
+    /// with a bank that does not answer a program must start all the same.
     ///
     /// Never fails as a whole: a BIN that cannot be served is kept with the reason, which every call
     /// for it then gets.
@@ -64,26 +69,38 @@ impl<K: Send + Sync + 'static> Rotor<K> {
         provision: Arc<dyn Provision<Kit = K>>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let specs: Vec<&IdentitySpec> = folders.iter().filter_map(seating::own_identity).collect();
-        let loaded = load::on_all_cores(&specs, |spec| {
-            load::read(spec, clock.as_ref())
-                .and_then(|identity| load::generation(1, &identity, provision.as_ref(), clock.as_ref()))
+        let means = Arc::new(Means {
+            provision: Arc::clone(&provision),
+            clock: Arc::clone(&clock),
         });
-        let now = clock.now();
-        let holdings = loaded
-            .into_iter()
-            .map(|(owner, reading)| (owner, Holding::loaded(owner, reading, 0, now)))
+        let openings: HashMap<Bin, Arc<Opening<K>>> = folders
+            .iter()
+            .filter_map(seating::own_identity)
+            .map(|spec| (spec.owner, Arc::new(Opening::new(spec.clone(), &means))))
             .collect();
-        let mut rotor = Self {
-            registry: Arc::new(Registry::empty(config.default_bin, Arc::clone(&clock))),
+        let registry = Registry::empty(config.default_bin, Arc::clone(&clock));
+        let mut records = HashMap::new();
+        let seated = Seating {
+            folders,
+            holdings: &HashMap::new(),
+            openings: &openings,
+            records: &mut records,
+            refused: &HashMap::new(),
+            before: &registry.table(),
+            now: clock.now(),
+        }
+        .seat();
+        registry.seat(seated.table);
+        Self {
+            registry: Arc::new(registry),
             provision,
             clock,
-            holdings,
-            records: HashMap::new(),
+            holdings: HashMap::new(),
+            background: Background::open(openings.values().cloned().collect()),
+            openings,
+            records,
             last_numbers: HashMap::new(),
-        };
-        rotor.seat(folders, &HashMap::new(), now);
-        rotor
+        }
     }
 
     /// The reading side.
@@ -108,6 +125,7 @@ impl<K: Send + Sync + 'static> Rotor<K> {
         canary: &Arc<dyn Canary<K>>,
         occasion: Occasion,
     ) -> Option<Duration> {
+        self.settle().await;
         self.read_what_changed(&folders).await;
         let refused = self.prove(&folders, canary, occasion).await;
         let now = self.clock.now();
@@ -122,6 +140,34 @@ impl<K: Send + Sync + 'static> Rotor<K> {
             .any(|holding| holding.recorder.awaits_the_rest(now))
             || self.records.values().any(|record| record.awaits_the_rest(now));
         unfinished.then_some(FOR_THE_REST)
+    }
+
+    /// Waits for the identities of the start, and takes what came of them. Does so once.
+    async fn settle(&mut self) {
+        if self.openings.is_empty() {
+            return;
+        }
+        let openings: Vec<Arc<Opening<K>>> = self.openings.values().cloned().collect();
+        let opening = tokio::task::spawn_blocking(move || {
+            load::on_all_cores(&openings, |opening| {
+                opening.opened();
+            });
+        });
+        if opening.await.is_err() {
+            tracing::error!("the files of the identities could not be read: the reading was broken off");
+            return;
+        }
+        self.background = Background::default();
+        for (owner, opening) in std::mem::take(&mut self.openings) {
+            if let Some(holding) = opening.take_holding() {
+                self.last_numbers.insert(owner, holding.number);
+                self.holdings.insert(owner, holding);
+            }
+        }
+        let before = self.registry.table();
+        let now = self.clock.now();
+        let table = seating::settled(&before, &self.holdings, &mut self.records, now);
+        self.registry.seat(table);
     }
 
     /// Opens the identities whose files are not what they were, off the threads that serve calls.
@@ -140,8 +186,7 @@ impl<K: Send + Sync + 'static> Rotor<K> {
             .collect();
         let clock = Arc::clone(&self.clock);
         let reading = tokio::task::spawn_blocking(move || {
-            let specs: Vec<&IdentitySpec> = specs.iter().collect();
-            load::on_all_cores(&specs, |spec| {
+            load::from_all_cores(&specs, |spec| {
                 let is_known = known.get(&spec.owner) == Some(&identity::stamp(spec));
                 (!is_known).then(|| load::read(spec, clock.as_ref()))
             })
@@ -171,6 +216,7 @@ impl<K: Send + Sync + 'static> Rotor<K> {
         let seated = Seating {
             folders,
             holdings: &self.holdings,
+            openings: &HashMap::new(),
             records: &mut self.records,
             refused,
             before: &before,

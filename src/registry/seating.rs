@@ -10,9 +10,9 @@ use super::attempts::{Attempts, Recorder};
 use super::error::RegistryError;
 use super::holding::{Holding, State};
 use super::load::Unusable;
-use super::slot::Subscriber;
+use super::opening::Opening;
 use super::status::SeatReport;
-use super::{Merchant, Seat, Table};
+use super::{Merchant, Place, Seat, Table};
 use crate::base::{Bin, Explain, chain_text};
 use crate::config::{IdentitySource, IdentitySpec, MerchantFolder, MerchantSpec};
 
@@ -37,6 +37,8 @@ impl FolderRecord {
 pub(super) struct Seating<'a, K> {
     pub(super) folders: &'a [MerchantFolder],
     pub(super) holdings: &'a HashMap<Bin, Holding<K>>,
+    /// At a start: identities that have perhaps not been opened yet.
+    pub(super) openings: &'a HashMap<Bin, Arc<Opening<K>>>,
     pub(super) records: &'a mut HashMap<Bin, FolderRecord>,
     /// BINs that were refused in a trial over the identity that they were to change over to.
     pub(super) refused: &'a HashMap<Bin, RegistryError>,
@@ -66,7 +68,7 @@ pub(super) fn own_identity(folder: &MerchantFolder) -> Option<&IdentitySpec> {
     }
 }
 
-impl<K> Seating<'_, K> {
+impl<K: Send + Sync + 'static> Seating<'_, K> {
     pub(super) fn seat(mut self) -> Seated<K> {
         let mut seats = HashMap::with_capacity(self.folders.len());
         for folder in self.folders {
@@ -108,19 +110,17 @@ impl<K> Seating<'_, K> {
         spec: &MerchantSpec,
         before: Option<&Seat<K>>,
     ) -> Seat<K> {
+        let owner = owner_of(spec);
+        let place = subscribe(owner, spec.bin, self);
         let record = self.records.entry(spec.bin).or_default();
         let merchant = merchant(spec, before, record, self.now);
-        let owner = owner_of(spec);
-        let (slot, owner) = match (
-            subscribe(owner, spec.bin, self.holdings, self.folders),
-            self.refused.get(&spec.bin),
-        ) {
-            (Ok(slot), None) => {
+        let (place, owner) = match (place, self.refused.get(&spec.bin)) {
+            (Ok(place), None) => {
                 record.refused_owner = None;
                 if record.recorder.attempts().standing_error().is_some() {
                     record.recorder.succeeded(self.now);
                 }
-                (Ok(slot), Some(owner))
+                (place, Some(owner))
             }
             (Ok(_), Some(refusal)) => {
                 record.refused_owner = Some(owner);
@@ -128,14 +128,14 @@ impl<K> Seating<'_, K> {
             }
             // whoever takes an identity away wants it to be used no more
             (Err(unusable), _) if before.is_some_and(|before| before.owner == Some(owner)) => {
-                (Err(unusable), Some(owner))
+                (Place::Known(Err(unusable)), Some(owner))
             }
             (Err(unusable), _) => kept(before, unusable, record, self.now),
         };
         let owner = owner.or(Some(owner_of(spec)));
         Seat {
             merchant: Ok(merchant),
-            slot,
+            place,
             owner,
             report: SeatReport::new(folder, spec),
             attempts: Attempts::default(),
@@ -162,7 +162,7 @@ impl<K> Seating<'_, K> {
         fail(record, bin, &reason, self.now, false);
         Seat {
             merchant: Err(reason.clone()),
-            slot: Err(reason.into()),
+            place: Place::Known(Err(reason.into())),
             owner: None,
             report: SeatReport::broken(folder, bin),
             attempts: Attempts::default(),
@@ -202,7 +202,7 @@ impl<K> Seating<'_, K> {
 
 /// The owners whose identities are still wanted: their folders have one, or had one a moment ago. That
 /// somebody borrows it is no reason: whoever takes an identity away wants it to be used no more.
-pub(super) fn wanted<K>(folders: &[MerchantFolder], table: &Table<K>) -> HashSet<Bin> {
+pub(super) fn wanted<K: Send + Sync + 'static>(folders: &[MerchantFolder], table: &Table<K>) -> HashSet<Bin> {
     let there = folders.iter().filter_map(own_identity).map(|spec| spec.owner);
     let kept = table
         .seats
@@ -213,7 +213,7 @@ pub(super) fn wanted<K>(folders: &[MerchantFolder], table: &Table<K>) -> HashSet
 }
 
 /// The BINs that act with each identity.
-pub(super) fn users<K>(table: &Table<K>) -> HashMap<Bin, Vec<Bin>> {
+pub(super) fn users<K: Send + Sync + 'static>(table: &Table<K>) -> HashMap<Bin, Vec<Bin>> {
     let mut users: HashMap<Bin, Vec<Bin>> = HashMap::new();
     for (bin, seat) in &table.seats {
         if let Some(owner) = seat.owner.filter(|_| seat.serves()) {
@@ -241,22 +241,17 @@ fn merchant<K>(
     Arc::new(merchant)
 }
 
-fn subscribe<K>(
-    owner: Bin,
-    borrower: Bin,
-    holdings: &HashMap<Bin, Holding<K>>,
-    folders: &[MerchantFolder],
-) -> Result<Subscriber<K>, Unusable> {
-    match holdings.get(&owner).map(|holding| &holding.state) {
-        Some(State::Serving(publisher)) => return Ok(publisher.subscribe()),
-        Some(State::Unusable(unusable)) => {
-            return Err(Unusable {
-                error: unusable.error.told_of(borrower),
-                facts: unusable.facts.clone(),
-            });
-        }
+/// Where the identity of `owner` is to be found, for `borrower`.
+fn subscribe<K>(owner: Bin, borrower: Bin, seating: &Seating<'_, K>) -> Result<Place<K>, Unusable> {
+    if let Some(opening) = seating.openings.get(&owner) {
+        return Ok(Place::Opening(Arc::clone(opening)));
+    }
+    match seating.holdings.get(&owner).map(|holding| &holding.state) {
+        Some(State::Serving(publisher)) => return Ok(Place::Known(Ok(publisher.subscribe()))),
+        Some(State::Unusable(unusable)) => return Err(unusable.told_of(borrower)),
         None => {}
     }
+    let folders = seating.folders;
     let named = folders.iter().find(|folder| folder.bin == Some(owner));
     // the owner's folder may be there and broken: then its own reason is the one that helps
     if let Some(Err(error)) = named.map(|folder| &folder.merchant) {
@@ -279,20 +274,20 @@ fn subscribe<K>(
 }
 
 /// What the BIN acted with before, if it was served; else the reason why it is not.
-fn kept<K>(
+fn kept<K: Send + Sync + 'static>(
     before: Option<&Seat<K>>,
     reason: Unusable,
     record: &mut FolderRecord,
     now: OffsetDateTime,
-) -> (Result<Subscriber<K>, Unusable>, Option<Bin>) {
+) -> (Place<K>, Option<Bin>) {
     let bin = reason.error.bin();
     let before = before.filter(|before| before.serves());
     if let Some(bin) = bin {
         fail(record, bin, &reason.error, now, before.is_some());
     }
     match before {
-        Some(before) => (before.slot.clone(), before.owner),
-        None => (Err(reason), None),
+        Some(before) => (before.place.clone(), before.owner),
+        None => (Place::Known(Err(reason)), None),
     }
 }
 
@@ -309,6 +304,33 @@ fn fail(record: &mut FolderRecord, bin: Bin, error: &RegistryError, now: OffsetD
             "the files of now are not used, the earlier ones go on: {}",
             chain_text(error)
         );
+    }
+}
+
+/// The seats of a start, once every identity has been opened and `holdings` has what came of it.
+pub(super) fn settled<K: Send + Sync + 'static>(
+    table: &Table<K>,
+    holdings: &HashMap<Bin, Holding<K>>,
+    records: &mut HashMap<Bin, FolderRecord>,
+    now: OffsetDateTime,
+) -> Table<K> {
+    let seats = table.seats.iter().map(|(bin, seat)| {
+        let mut seat = seat.clone();
+        if let Place::Opening(opening) = &seat.place {
+            let slot = opening.opened().slot.clone();
+            let slot = slot.map_err(|unusable| unusable.told_of(*bin));
+            let record = records.entry(*bin).or_default();
+            if let Err(unusable) = &slot {
+                fail(record, *bin, &unusable.error, now, false);
+            }
+            seat.attempts = merged(record, seat.owner, holdings);
+            seat.place = Place::Known(slot);
+        }
+        (*bin, seat)
+    });
+    Table {
+        seats: seats.collect(),
+        unseated: table.unseated.clone(),
     }
 }
 

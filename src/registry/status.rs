@@ -6,6 +6,7 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 
 use super::holding::EXPIRY_WARNING_DAYS;
+use super::slot::Subscriber;
 use super::{Attempts, RegistryError, Seat};
 use crate::base::{Bin, TradePointId, chain_text};
 use crate::config::{MerchantFolder, MerchantSpec, PasswordOrigin, Route};
@@ -99,17 +100,16 @@ impl SeatReport {
     }
 }
 
-pub(super) fn of<K>(bin: Bin, seat: &Seat<K>, now: OffsetDateTime) -> MerchantStatus {
+pub(super) fn of<K: Send + Sync + 'static>(bin: Bin, seat: &Seat<K>, now: OffsetDateTime) -> MerchantStatus {
     let report = seat.report.clone();
-    let generation = seat.slot.as_ref().ok().map(|slot| slot.current());
+    let generation = seat.slot().ok().map(Subscriber::current);
+    let attempts = seat.attempts();
     let mut warnings = report.warnings;
-    let unusable = seat.slot.as_ref().err();
-    let mut problem = seat
-        .merchant
-        .as_ref()
-        .err()
-        .or(unusable.map(|unusable| &unusable.error))
-        .cloned();
+    let unusable = seat.slot().err();
+    let mut problem = match &seat.merchant {
+        Err(error) => Some(error.clone()),
+        Ok(_) => unusable.map(|unusable| unusable.error.told_of(bin)),
+    };
     let mut facts = unusable.and_then(|unusable| unusable.facts.as_deref().cloned());
     if let Some(generation) = &generation {
         facts = Some(generation.identity.facts().clone());
@@ -127,7 +127,7 @@ pub(super) fn of<K>(bin: Bin, seat: &Seat<K>, now: OffsetDateTime) -> MerchantSt
             problem.get_or_insert(RegistryError::identity(bin, generation.identity.owner(), error));
         }
     }
-    if let Some(failed) = seat.attempts.standing_error().filter(|_| seat.serves()) {
+    if let Some(failed) = attempts.standing_error().filter(|_| seat.serves()) {
         warnings.push(format!(
             "the files of now are not used, the earlier ones go on: {}",
             chain_text(failed.error.as_ref())
@@ -162,7 +162,7 @@ pub(super) fn of<K>(bin: Bin, seat: &Seat<K>, now: OffsetDateTime) -> MerchantSt
         }),
         warnings,
         problem: problem.map(Arc::new),
-        attempts: seat.attempts.clone(),
+        attempts,
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::uri::InvalidUri;
 use http::{Request as HttpRequest, Response, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -32,9 +33,8 @@ pub(super) async fn send(pool: &Pool, request: Request) -> Result<Reply, Error> 
     let mut captured = capture_connection(&mut request);
 
     let limits = pool.limits;
-    let head = head(pool.client.request(request), &mut captured, started, pool, target).await?;
+    let (head, state) = head(pool.client.request(request), &mut captured, started, pool, target).await?;
 
-    let state = state_of(&captured);
     let (parts, body) = head.into_parts();
     let body = timeout_at(
         started + limits.total,
@@ -64,18 +64,20 @@ fn http_request(base: &Uri, request: Request) -> Result<HttpRequest<Full<Bytes>>
         )
         .caused_by(error)
     };
-    let below = format!("{}{}", base.path().trim_end_matches('/'), request.path_and_query);
-    let uri = Uri::builder()
-        .scheme("https")
-        .authority(base.authority().map(ToString::to_string).unwrap_or_default())
-        .path_and_query(below)
-        .build()
-        .map_err(unusable)?;
-    let mut http = HttpRequest::builder()
-        .method(request.method)
-        .uri(uri)
-        .body(Full::new(request.body))
-        .map_err(unusable)?;
+    let prefix = base.path().trim_end_matches('/');
+    let mut below = String::with_capacity(prefix.len() + request.path_and_query.len());
+    below.push_str(prefix);
+    below.push_str(&request.path_and_query);
+    // scheme and authority have been checked with the configuration, and are shared by all requests
+    let mut parts = base.clone().into_parts();
+    parts.path_and_query = Some(
+        below
+            .try_into()
+            .map_err(|error: InvalidUri| unusable(error.into()))?,
+    );
+    let mut http = HttpRequest::new(Full::new(request.body));
+    *http.method_mut() = request.method;
+    *http.uri_mut() = Uri::from_parts(parts).map_err(|error| unusable(error.into()))?;
     *http.headers_mut() = request.headers;
     Ok(http)
 }
@@ -87,21 +89,20 @@ async fn head(
     started: Instant,
     pool: &Pool,
     target: &str,
-) -> Result<Response<Incoming>, Error> {
+) -> Result<(Response<Incoming>, Option<Arc<ConnectionState>>), Error> {
     let limits = pool.limits;
-    let ended = {
-        let mut watched = captured.clone();
-        tokio::select! {
-            biased;
-            answered = answer => Ended::Answered(answered),
-            () = refused(&mut watched) => Ended::Alerted,
-            () = tokio::time::sleep_until(started + limits.first_byte.min(limits.total)) => Ended::TimedOut,
-        }
+    let mut state = None;
+    let ended = tokio::select! {
+        biased;
+        answered = answer => Ended::Answered(answered),
+        () = refused(captured, &mut state) => Ended::Alerted,
+        () = tokio::time::sleep_until(started + limits.first_byte.min(limits.total)) => Ended::TimedOut,
     };
-    // `answer` has been dropped: what is captured now is final, nothing can start the request any more
-    let state = state_of(captured);
+    // `answer` has been dropped: what is captured now is final, nothing can start the request any more.
+    // A connection is captured once, so one that was seen before is still the one.
+    let state = state.or_else(|| state_of(captured));
     match ended {
-        Ended::Answered(Ok(response)) => Ok(response),
+        Ended::Answered(Ok(response)) => Ok((response, state)),
         Ended::Answered(Err(error)) => {
             let elsewhere = pool.refusals.since(started);
             Err(classify::request(error, state.as_ref(), elsewhere, target))
@@ -147,8 +148,8 @@ fn given_up(state: Option<Arc<ConnectionState>>, limits: Timeouts, target: &str)
 }
 
 /// Ends once the request's connection has been ended by an alert; never, where it is not.
-async fn refused(captured: &mut CaptureConnection) {
-    let state = captured
+async fn refused(captured: &mut CaptureConnection, state: &mut Option<Arc<ConnectionState>>) {
+    *state = captured
         .wait_for_connection_metadata()
         .await
         .as_ref()

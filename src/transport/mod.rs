@@ -50,7 +50,8 @@ impl fmt::Debug for Transport {
 }
 
 impl Transport {
-    /// Loads every identity and makes its TLS configuration and pool. Nothing is sent.
+    /// Seats every BIN. Identities are opened from then on, each with a TLS configuration and a pool of its
+    /// own. Nothing is sent.
     ///
     /// Beside the transport comes what takes up changed files later on; see
     /// [`Rotation`](crate::registry::Rotation).
@@ -107,6 +108,7 @@ impl Transport {
 /// Makes the pool of each generation.
 struct Outfitter {
     roots: Arc<rustls::RootCertStore>,
+    provider: Arc<rustls::crypto::CryptoProvider>,
     settings: KaspiSettings,
 }
 
@@ -118,6 +120,7 @@ impl Outfitter {
         }
         Ok(Self {
             roots: trust.roots,
+            provider: tls::provider(settings.key_exchange),
             settings: settings.clone(),
         })
     }
@@ -127,12 +130,12 @@ impl Provision for Outfitter {
     type Kit = Pool;
 
     fn provision(&self, identity: &Arc<Identity>) -> Result<Pool, ProvisionError> {
-        let tls = tls::client_config(identity, &self.roots, self.settings.key_exchange)?;
+        let tls = tls::client_config(identity, &self.roots, &self.provider)?;
         Ok(Pool::new(tls, &self.settings)?)
     }
 
     fn provision_for_trial(&self, identity: &Arc<Identity>) -> Result<Pool, ProvisionError> {
-        let tls = tls::trial_config(identity, &self.roots, self.settings.key_exchange)?;
+        let tls = tls::trial_config(identity, &self.roots, &self.provider)?;
         Ok(Pool::new(tls, &self.settings)?)
     }
 }

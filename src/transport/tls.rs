@@ -34,13 +34,21 @@ tokio::task_local! {
 /// The versions that calls offer.
 pub(super) const VERSIONS: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];
 
+/// The cryptography that all generations use.
+pub(super) fn provider(key_exchange: KeyExchange) -> Arc<CryptoProvider> {
+    Arc::new(CryptoProvider {
+        kx_groups: groups(key_exchange),
+        ..aws_lc_rs::default_provider()
+    })
+}
+
 /// The configuration of one generation.
 pub(super) fn client_config(
     identity: &Identity,
     roots: &Arc<RootCertStore>,
-    key_exchange: KeyExchange,
+    provider: &Arc<CryptoProvider>,
 ) -> Result<ClientConfig, rustls::Error> {
-    config_of(identity, roots, key_exchange, VERSIONS)
+    config_of(identity, roots, provider, VERSIONS)
 }
 
 /// The same for a look at the server, with the versions of TLS that it is to be offered: what the
@@ -52,7 +60,7 @@ pub(super) fn watched_config(
     versions: &[&'static SupportedProtocolVersion],
     witness: &Arc<Witness>,
 ) -> Result<ClientConfig, rustls::Error> {
-    let mut config = config_of(identity, roots, key_exchange, versions)?;
+    let mut config = config_of(identity, roots, &provider(key_exchange), versions)?;
     let judge =
         WebPkiServerVerifier::builder_with_provider(Arc::clone(roots), Arc::clone(config.crypto_provider()))
             .build()
@@ -68,21 +76,13 @@ pub(super) fn watched_config(
 fn config_of(
     identity: &Identity,
     roots: &Arc<RootCertStore>,
-    key_exchange: KeyExchange,
+    provider: &Arc<CryptoProvider>,
     versions: &[&'static SupportedProtocolVersion],
 ) -> Result<ClientConfig, rustls::Error> {
-    let provider = CryptoProvider {
-        kx_groups: groups(key_exchange),
-        ..aws_lc_rs::default_provider()
-    };
-    let certified = CertifiedKey::new(
-        identity.chain().to_vec(),
-        Arc::new(NeverAnonymousKey(identity.signing_key())),
-    );
-    let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
+    let mut config = ClientConfig::builder_with_provider(Arc::clone(provider))
         .with_protocol_versions(versions)?
         .with_root_certificates(Arc::clone(roots))
-        .with_client_cert_resolver(Arc::new(OneIdentity(Arc::new(certified))));
+        .with_client_cert_resolver(Arc::new(OneIdentity(identity.certified_key())));
     config.resumption = Resumption::store(Arc::new(AskedSessions(ClientSessionMemoryCache::new(TICKETS))));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     // replayable by whoever recorded it: never for calls that move money
@@ -95,9 +95,9 @@ fn config_of(
 pub(super) fn trial_config(
     identity: &Identity,
     roots: &Arc<RootCertStore>,
-    key_exchange: KeyExchange,
+    provider: &Arc<CryptoProvider>,
 ) -> Result<ClientConfig, rustls::Error> {
-    let mut config = client_config(identity, roots, key_exchange)?;
+    let mut config = client_config(identity, roots, provider)?;
     config.resumption = Resumption::disabled();
     Ok(config)
 }
@@ -116,9 +116,16 @@ fn groups(key_exchange: KeyExchange) -> Vec<&'static dyn SupportedKxGroup> {
 struct OneIdentity(Arc<CertifiedKey>);
 
 impl ResolvesClientCert for OneIdentity {
-    fn resolve(&self, _issuers: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+    fn resolve(&self, _issuers: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         let _ = ASKED.try_with(|asked| asked.set(true));
-        Some(Arc::clone(&self.0))
+        if self.0.key.choose_scheme(schemes).is_some() {
+            return Some(Arc::clone(&self.0));
+        }
+        let never_anonymous = NeverAnonymousKey(Arc::clone(&self.0.key));
+        Some(Arc::new(CertifiedKey::new(
+            self.0.cert.clone(),
+            Arc::new(never_anonymous),
+        )))
     }
 
     fn has_certs(&self) -> bool {

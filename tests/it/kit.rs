@@ -107,7 +107,8 @@ impl Operator {
         self.write("kaspi.toml", text)
     }
 
-    /// A working set for a server at an address, with a journal of its own: one for each server.
+    /// A working set for a server at an address, with a journal of its own: one for each server. Every
+    /// identity has been opened: a test may put other files in place at once.
     pub fn open(&self, server: SocketAddr, more: &str) -> App {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -117,7 +118,9 @@ impl Operator {
         );
         let text = std::fs::read_to_string(&file).unwrap();
         self.write("kaspi.toml", format!("state_dir = \"state-{number}\"\n{text}"));
-        App::open(&file, &Environment::default()).unwrap()
+        let app = App::open(&file, &Environment::default()).unwrap();
+        app.transport().registry().open_all();
+        app
     }
 }
 

@@ -175,25 +175,28 @@ pub fn impatient(settings: &mut PaymentsSettings) {
     };
 }
 
-/// A test on both stores.
+/// A test on both stores, in a [`Shop`], or in whatever is named first.
 macro_rules! on_both_stores {
-    ($($name:ident),+ $(,)?) => {
+    ($place:path; $($name:ident),+ $(,)?) => {
         mod sqlite {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $name() {
-                if let Some(shop) = crate::money_kit::Shop::open(crate::money_kit::Books::Sqlite).await {
-                    super::$name(shop).await;
+                if let Some(place) = <$place>::open(crate::money_kit::Books::Sqlite).await {
+                    super::$name(place).await;
                 }
             })+
         }
         mod postgres {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $name() {
-                if let Some(shop) = crate::money_kit::Shop::open(crate::money_kit::Books::Postgres).await {
-                    super::$name(shop).await;
+                if let Some(place) = <$place>::open(crate::money_kit::Books::Postgres).await {
+                    super::$name(place).await;
                 }
             })+
         }
+    };
+    ($($name:ident),+ $(,)?) => {
+        crate::money_kit::on_both_stores!(crate::money_kit::Shop; $($name),+);
     };
 }
 pub(crate) use on_both_stores;

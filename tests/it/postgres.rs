@@ -17,7 +17,7 @@ pub struct Cluster {
     account: Option<Account>,
     settings: String,
     /// Stops the server and removes the folder once its input ends: when this is dropped, and when the
-    /// test program is killed.
+    /// test program is killed, with its whole group or alone.
     _warden: Child,
 }
 
@@ -60,7 +60,7 @@ impl Cluster {
             chown(&folder, Some(account.uid), Some(account.gid)).unwrap();
         }
         let stop = format!(
-            "cat >/dev/null; '{0}' -D '{1}/data' -m immediate -W stop; sleep 0.2; rm -rf '{1}'",
+            "trap '' HUP INT TERM; cat >/dev/null; '{0}' -D '{1}/data' -m immediate -W stop; sleep 0.2; rm -rf '{1}'",
             binaries.join("pg_ctl").display(),
             folder.display()
         );

@@ -45,13 +45,13 @@ mod tests {
 
     #[test]
     fn random_tokens_pass_and_words_do_not() {
+        let random = uuid::Uuid::new_v4();
         for token in [
-            "0b9c1f6e-52a4-4d0e-9d1c-6f7a8b2c3d4e",
-            "9f86d081884c7d659a2feaa0c55ad015",
-            "Zk3vQ9mX2pLr8TnB5wYc7D",
-            "sk-9aZ3kq7LmPx2Vt6RbN4yWd8E",
+            random.hyphenated().to_string(),
+            random.simple().to_string(),
+            format!("sk-{}", random.simple()),
         ] {
-            assert_eq!(weakness(token), None, "{token}");
+            assert_eq!(weakness(&token), None, "{token}");
         }
         for token in [
             "secret",
