@@ -241,6 +241,18 @@ impl Error {
         }
     }
 
+    /// How long to wait for the next call, where a limit of the bank's has been reached.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Kaspi {
+                source: api::Error::TooOften { wait, .. },
+                ..
+            } => Some(*wait),
+            _ => None,
+        }
+    }
+
     /// Whether this is what became of an earlier request with the same key, and nothing was sent now.
     #[must_use]
     pub fn is_replay(&self) -> bool {

@@ -102,6 +102,15 @@ impl InvoiceGate {
 
     /// Decides about one question. A payment that is not known here is always asked for.
     pub(super) fn decide(&self, payment: PaymentId) -> Gate {
+        self.judge(payment, gap)
+    }
+
+    /// The same where money hangs on the answer: no gap, but the cap.
+    pub(super) fn decide_at_once(&self, payment: PaymentId) -> Gate {
+        self.judge(payment, |_| Duration::ZERO)
+    }
+
+    fn judge(&self, payment: PaymentId, gap: impl Fn(Duration) -> Duration) -> Gate {
         let now = Instant::now();
         let mut guard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let invoices = &mut *guard;
@@ -236,6 +245,19 @@ mod tests {
         }
         tokio::time::advance(Duration::from_secs(2)).await;
         assert!(asks(&gate, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_money_hangs_on_it_the_gap_does_not_hold_but_the_cap_does() {
+        let gate = InvoiceGate::default();
+        gate.made(bin(), payment(1));
+        gate.answered(payment(1), &PaymentStatus::of_word(StatusWord::new("Wait")));
+        assert!(!asks(&gate, 1));
+        let at_once = || matches!(gate.decide_at_once(payment(1)), Gate::Ask);
+        assert_eq!((0..2 * CAP).filter(|_| at_once()).count(), CAP);
+        gate.answered(payment(1), &PaymentStatus::of_word(StatusWord::new("Processed")));
+        tokio::time::advance(MINUTE).await;
+        assert!(!at_once(), "what is final is known");
     }
 
     #[tokio::test(start_paused = true)]
