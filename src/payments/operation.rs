@@ -227,7 +227,7 @@ impl Payments {
         }
         self.session(Some(record.bin), record.trade_point)
             .map_err(|source| Error::Kaspi {
-                operation: Some(record.id),
+                operation: Some((record.id, record.kind)),
                 source,
             })
     }
