@@ -13,16 +13,15 @@ pub(super) struct TradePointsCanary(pub(super) Api);
 impl Canary<Pool> for TradePointsCanary {
     fn ask(&self, pinned: Pinned<Pool>) -> Pin<Box<dyn Future<Output = TrialAnswer> + Send + '_>> {
         let session = self.0.session_over(Channel::pinned(pinned));
-        Box::pin(async move {
-            match session.trade_points().await {
-                Ok(_) => TrialAnswer::Accepted,
-                Err(error) => read(error),
-            }
-        })
+        Box::pin(async move { answered(session.trade_points().await.map(drop)) })
     }
 }
 
-fn read(error: Error) -> TrialAnswer {
+/// What a harmless call says about the identity that it was made with.
+pub(crate) fn answered(outcome: Result<(), Error>) -> TrialAnswer {
+    let Err(error) = outcome else {
+        return TrialAnswer::Accepted;
+    };
     match error.about_identity() {
         AboutIdentity::Refused => TrialAnswer::Refused(TrialError::new(error)),
         AboutIdentity::SaidNo => TrialAnswer::SaidNo(TrialError::new(error)),

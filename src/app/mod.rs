@@ -5,6 +5,7 @@ mod canary;
 mod gateway;
 pub mod live;
 mod serve;
+mod warm;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -34,6 +35,7 @@ use crate::transport::{Pool, Transport};
 #[cfg(feature = "journal")]
 use crate::wrapper::Wrapper;
 use canary::TradePointsCanary;
+pub(crate) use canary::answered;
 #[cfg(feature = "gateway")]
 pub use gateway::Following;
 use live::{LiveError, LiveServer, Window};
@@ -110,9 +112,10 @@ impl App {
         file: &Path,
         environment: &Environment,
         clock: Arc<dyn Clock>,
-        settings: PaymentsSettings,
+        mut settings: PaymentsSettings,
     ) -> Result<Self, OpenError> {
         let mut app = Self::opened(file, environment, clock)?;
+        settings.ask_for_invoices |= app.config.gateway.poll_invoices;
         app.payments = app.payments.with(settings);
         Ok(app)
     }

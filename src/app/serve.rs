@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use super::App;
 use super::live::{LiveError, LiveServer};
+use super::warm::Warmth;
 use crate::base::{Explain, Fault};
 #[cfg(feature = "journal")]
 use crate::payments::{JournalError, Keeper, Serving};
 use crate::registry::Rotation;
 
-/// What a program that runs for long needs beside its [`App`]: rotation, SIGHUP, the state socket.
+/// What a program that runs for long needs beside its [`App`]: rotation, SIGHUP, the state socket,
+/// connections kept ready.
 ///
 /// Services that take calls stand beside it: they are given [`app`](Self::app) and end before
 /// [`stop`](Self::stop).
@@ -20,6 +22,7 @@ pub struct Service {
     app: Arc<App>,
     rotation: Arc<Rotation>,
     live: LiveServer,
+    warmth: Option<Warmth>,
     #[cfg(feature = "journal")]
     books: Books,
 }
@@ -65,11 +68,13 @@ impl Service {
         let live = app.serve_live_state(&rotation, listen)?;
         #[cfg(feature = "journal")]
         let books = books(&app).await?;
+        let warmth = app.keep_warm();
         rotation.started().await;
         Ok(Self {
             app,
             rotation,
             live,
+            warmth,
             #[cfg(feature = "journal")]
             books,
         })
@@ -96,6 +101,7 @@ impl Service {
     /// Leaves the payments and the merchants' folders alone, closes the journal and the state socket, and
     /// frees the state folder.
     pub async fn stop(self) {
+        drop(self.warmth);
         #[cfg(feature = "journal")]
         {
             self.books.keeper.stop().await;

@@ -52,7 +52,8 @@ pub struct KaspiSettings {
     pub key_exchange: KeyExchange,
     /// How long an unused connection is kept.
     pub idle_timeout: Duration,
-    /// Whether a long-running program keeps a connection ready for each active BIN.
+    /// Whether a long-running program keeps a connection ready for each active BIN. Where
+    /// `idle_timeout` is below 4 s, it does not.
     pub warm: bool,
 }
 

@@ -26,6 +26,8 @@ pub struct GatewaySettings {
     pub log: LogFormat,
     /// How long the same call of a caller without idempotency keys counts as a repetition; zero is off.
     pub echo_window: Duration,
+    /// Whether phone invoices are asked for on a timetable. The bank forbids it, so it is off by itself.
+    pub poll_invoices: bool,
     /// Who may call, and for whom. May be empty.
     pub tokens: Vec<GatewayToken>,
 }

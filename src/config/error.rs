@@ -229,7 +229,7 @@ impl Explain for ConfigError {
         match self {
             Self::NotFound { .. } | Self::NamedConfigMissing { .. } => "config_not_found",
             Self::NotTrusted { .. } => "config_not_trusted",
-            Self::Unreadable { .. } => "unreadable",
+            Self::Unreadable { .. } => "file_unreadable",
             Self::FileMissing { .. } => "file_missing",
             Self::NotAFile { .. } => "not_a_file",
             Self::TooLarge { .. } => "file_too_large",

@@ -62,6 +62,7 @@ pub(super) fn settings(file: &Path, raw: RawGateway) -> Result<GatewaySettings, 
             None => LogFormat::default(),
         },
         echo_window,
+        poll_invoices: raw.poll_invoices.as_ref().is_some_and(|given| given.value),
         tokens,
     })
 }

@@ -57,6 +57,7 @@ section! {
         bin_concurrency: i64,
         max_connections: i64,
         log: String,
+        poll_invoices: bool,
         token: Vec<Located<RawToken>>,
     }
 }

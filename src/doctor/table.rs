@@ -52,11 +52,6 @@ causes! {
             means: "`./kaspi.toml` could have been put there by somebody else: it belongs to another user, or others may write to it.",
             cure: "make it yours alone (`chmod go-w kaspi.toml`), or name it with `--config`",
         }
-        Fail Unreadable "unreadable" {
-            line: "cannot read {file}: {why}",
-            means: "A configuration file or a folder cannot be read by the user who runs the program.",
-            cure: "let the user that runs this program read it: `ls -ld FILE` shows whose it is",
-        }
         Fail NotUtf8 "not_utf8" {
             line: "{file} line {line} is not UTF-8 text",
             means: "A configuration file was saved in another encoding.",
@@ -166,8 +161,8 @@ causes! {
         }
         Fail FileUnreadable "file_unreadable" {
             line: "`{file}` cannot be read: {why}",
-            means: "The operating system does not let the program read a file of the identity.",
-            cure: "let the user who runs this program read it: `ls -l FILE` shows whose it is",
+            means: "The operating system does not let the program read a configuration file, a folder, or a file of the identity.",
+            cure: "let the user who runs this program read it: `ls -ld FILE` shows whose it is",
         }
         Fail NotAFile "not_a_file" {
             line: "{file} is {what}, not a file{where}",

@@ -65,6 +65,7 @@ async fn created(hall: &Hall, request: Request) -> Result<Response, Problem> {
     let done = hall
         .carry_out(turn, async move { payments.create(new).await })
         .await?;
+    call.notes.bin(done.bin);
     let body = Standing::new(done.payment_id, done.status.as_str());
     Ok(page::made(&call, done.operation_id, done.replayed, &body))
 }

@@ -1,7 +1,7 @@
 //! What is learnt about a call while it is answered: for the log, the metrics and the delivery.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::base::{Bin, OperationId};
 
@@ -10,7 +10,7 @@ use crate::base::{Bin, OperationId};
 pub(super) struct Notes {
     route: OnceLock<String>,
     caller: OnceLock<String>,
-    bin: OnceLock<Bin>,
+    bin: Mutex<Option<Bin>>,
     operation: OnceLock<OperationId>,
     problem: OnceLock<&'static str>,
     outcome: OnceLock<&'static str>,
@@ -26,8 +26,9 @@ impl Notes {
         let _ = self.caller.set(name.to_owned());
     }
 
+    /// For whom it is. The last word holds: a repetition that names no BIN may turn out to be another's.
     pub(super) fn bin(&self, bin: Bin) {
-        let _ = self.bin.set(bin);
+        *self.bin.lock().unwrap_or_else(PoisonError::into_inner) = Some(bin);
     }
 
     pub(super) fn operation(&self, operation: OperationId) {
@@ -58,7 +59,7 @@ impl Notes {
     }
 
     pub(super) fn told_bin(&self) -> Option<Bin> {
-        self.bin.get().copied()
+        *self.bin.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn told_operation(&self) -> Option<OperationId> {

@@ -75,6 +75,7 @@ async fn created(hall: &Hall, request: Request) -> Result<Response, Problem> {
     let done = hall
         .carry_out(turn, async move { payments.create(new).await })
         .await?;
+    call.notes.bin(done.bin);
     let body = Wrapped::good(WrappedStanding {
         external_id: done.payment_id,
         status: done.status.as_str().to_owned(),
@@ -222,6 +223,7 @@ async fn linked(hall: &Hall, request: Request) -> Result<Response, Problem> {
     let done = hall
         .carry_out(turn, async move { payments.create_link(new).await })
         .await?;
+    call.notes.bin(done.bin);
     let body = Wrapped::good(WrappedLink {
         payment_link: done.link.payment_link,
         payment_id: done.link.payment_id,

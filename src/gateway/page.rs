@@ -32,8 +32,7 @@ pub(super) fn made(call: &Call, operation: OperationId, replayed: bool, body: &i
     let mut response = answer(body);
     name_operation(&mut response, operation);
     if replayed {
-        let headers = response.headers_mut();
-        headers.insert("idempotency-replayed", HeaderValue::from_static("true"));
+        name_replay(&mut response);
     }
     response
 }
@@ -58,7 +57,7 @@ pub(super) fn old_wrapper(outcome: Result<Response, Problem>) -> Response {
         let told = problem.told();
         let unknown = problem.delivery() == Some(Delivery::Unknown);
         let status = match told.status {
-            _ if unknown => StatusCode::OK,
+            _ if unknown || matches!(problem, Problem::ForeignBin(_)) => StatusCode::OK,
             StatusCode::UNAUTHORIZED
             | StatusCode::FORBIDDEN
             | StatusCode::PAYLOAD_TOO_LARGE
@@ -149,12 +148,21 @@ fn finish(mut response: Response, problem: &Problem, told: &Told) -> Response {
     if let Some(operation) = problem.operation() {
         name_operation(&mut response, operation);
     }
+    if problem.is_replay() {
+        name_replay(&mut response);
+    }
     response.extensions_mut().insert(FailedBecause {
         kind: told.kind,
         operation: problem.operation(),
         outcome: problem.delivery(),
     });
     response
+}
+
+/// The journal answered: nothing was sent for this call.
+fn name_replay(response: &mut Response) {
+    let headers = response.headers_mut();
+    headers.insert("idempotency-replayed", HeaderValue::from_static("true"));
 }
 
 /// Our name for the operation, by which a person finds it in the journal and in the Kaspi Pay app.

@@ -67,6 +67,11 @@ impl Problem {
         }
     }
 
+    /// Whether it is the outcome of an earlier request with the same key, told again.
+    pub(super) fn is_replay(&self) -> bool {
+        matches!(self, Self::Payment(error) if error.is_replay())
+    }
+
     /// What is known about the request to Kaspi.
     pub(super) fn delivery(&self) -> Option<Delivery> {
         match self {
@@ -193,7 +198,8 @@ fn of_payment(error: &payments::Error, may_pass: bool) -> Told {
     }
     let status = status_of(error, kind);
     let retry_after = (may_pass && status == StatusCode::SERVICE_UNAVAILABLE || kind == "in_flight")
-        .then_some(Duration::from_secs(1));
+        .then_some(Duration::from_secs(1))
+        .or(error.retry_after());
     Told {
         status,
         kind,

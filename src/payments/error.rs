@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{CarrierError, Failure, JournalError, KeyError};
+use super::{CarrierError, Failure, JournalError, KeyError, OperationKind};
 use crate::api;
 use crate::base::{
     Amount, Balance, Bin, Delivery, Explain, Fault, OperationId, PaymentId, ReturnOperationId,
@@ -15,16 +15,16 @@ pub enum Error {
     /// The call to Kaspi failed, or could not be made.
     #[error("{source}")]
     Kaspi {
-        /// Our name for the operation; none for a read.
-        operation: Option<OperationId>,
+        /// Our name for the operation, and what it does; none for a read.
+        operation: Option<(OperationId, OperationKind)>,
         /// What happened.
         source: api::Error,
     },
     /// The call to the old wrapper failed, or could not be made.
     #[error("{source}")]
     Carried {
-        /// Our name for the operation; none for a read.
-        operation: Option<OperationId>,
+        /// Our name for the operation, and what it does; none for a read.
+        operation: Option<(OperationId, OperationKind)>,
         /// What happened.
         source: CarrierError,
     },
@@ -72,6 +72,8 @@ pub enum Error {
     UnknownOutcome {
         /// The operation.
         operation: OperationId,
+        /// What it does.
+        kind: OperationKind,
         /// Since when, RFC 3339.
         since: String,
         /// What happened to it.
@@ -218,10 +220,8 @@ impl Error {
     #[must_use]
     pub fn operation(&self) -> Option<OperationId> {
         match self {
-            Self::Kaspi { operation, .. }
-            | Self::Carried { operation, .. }
-            | Self::Journal { operation, .. }
-            | Self::Unseen { operation, .. } => *operation,
+            Self::Kaspi { operation, .. } | Self::Carried { operation, .. } => operation.map(|(id, _)| id),
+            Self::Journal { operation, .. } | Self::Unseen { operation, .. } => *operation,
             Self::InFlight { operation, .. }
             | Self::UnknownOutcome { operation, .. }
             | Self::RefusedBefore { operation, .. }
@@ -238,6 +238,18 @@ impl Error {
             | Self::RefundBusy { .. }
             | Self::NotDirect { .. }
             | Self::MessageTooLong { .. } => None,
+        }
+    }
+
+    /// How long to wait for the next call, where a limit of the bank's has been reached.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Kaspi {
+                source: api::Error::TooOften { wait, .. },
+                ..
+            } => Some(*wait),
+            _ => None,
         }
     }
 
@@ -307,23 +319,17 @@ impl Explain for Error {
     }
 
     fn hint(&self) -> Option<String> {
-        let look = |operation: &OperationId| {
-            format!(
-                "do not send it again before a person has looked: search the Kaspi Pay app for `#{}`, and for a refund compare `kaspi payment details` with what was left before; then `kaspi journal resolve {operation}`",
-                operation.short()
-            )
-        };
         match self {
-            Self::Kaspi { operation: Some(operation), source } if source.delivery() == Some(Delivery::Unknown) => {
-                Some(look(operation))
+            Self::Kaspi { operation: Some((operation, kind)), source } if source.delivery() == Some(Delivery::Unknown) => {
+                Some(look(*operation, *kind))
             }
-            Self::UnknownOutcome { operation, .. } => Some(look(operation)),
+            Self::UnknownOutcome { operation, kind, .. } => Some(look(*operation, *kind)),
             Self::Kaspi { source, .. } | Self::Unseen { source, .. } => source.hint(),
             Self::RefusedBefore { failure, .. } => failure.hint.clone(),
             Self::Journal { source, .. } => source.hint(),
             Self::Key(error) => error.hint(),
-            Self::Carried { operation: Some(operation), source } if source.delivery() == Some(Delivery::Unknown) => {
-                Some(look(operation))
+            Self::Carried { operation: Some((operation, kind)), source } if source.delivery() == Some(Delivery::Unknown) => {
+                Some(look(*operation, *kind))
             }
             Self::Carried { source, .. } => source.hint(),
             Self::NotDirect { .. } => Some(
@@ -397,6 +403,23 @@ impl Explain for Error {
 
 fn meant(failure: &Failure) -> Option<api::CodeMeaning> {
     failure.code.and_then(api::meaning)
+}
+
+/// What a person does about an operation whose outcome is unknown.
+fn look(operation: OperationId, kind: OperationKind) -> String {
+    let how = match kind {
+        OperationKind::Create => {
+            format!("search the Kaspi Pay app for `#{}`", operation.short())
+        }
+        OperationKind::Refund => "compare `kaspi payment details` with what was left before".to_owned(),
+        OperationKind::Cancel => "`kaspi payment status` tells whether the invoice still waits".to_owned(),
+        OperationKind::Qr | OperationKind::Link => {
+            return "nobody was shown it, so it expires unpaid: another one does no harm".to_owned();
+        }
+    };
+    format!(
+        "do not send it again before a person has looked: {how}; then `kaspi journal resolve {operation}`"
+    )
 }
 
 fn bad_bin(payment: PaymentId, asked: Bin, made_by: Option<Bin>) -> String {

@@ -102,6 +102,15 @@ impl InvoiceGate {
 
     /// Decides about one question. A payment that is not known here is always asked for.
     pub(super) fn decide(&self, payment: PaymentId) -> Gate {
+        self.judge(payment, gap)
+    }
+
+    /// The same where money hangs on the answer: no gap, but the cap.
+    pub(super) fn decide_at_once(&self, payment: PaymentId) -> Gate {
+        self.judge(payment, |_| Duration::ZERO)
+    }
+
+    fn judge(&self, payment: PaymentId, gap: impl Fn(Duration) -> Duration) -> Gate {
         let now = Instant::now();
         let mut guard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let invoices = &mut *guard;
@@ -118,19 +127,40 @@ impl InvoiceGate {
         {
             return known();
         }
-        let asked = invoices.asked.entry(invoice.bin).or_default();
-        while asked
-            .front()
-            .is_some_and(|first| now.duration_since(*first) >= MINUTE)
-        {
-            asked.pop_front();
-        }
+        let asked = asked_lately(&mut invoices.asked, invoice.bin, now);
         if asked.len() >= CAP {
             return known();
         }
         asked.push_back(now);
         invoice.asked = now;
         Gate::Ask
+    }
+
+    /// Decides about a question that nobody has put but a timetable of ours: within the same gap, and
+    /// within half of the cap, so that the other half is left to callers.
+    ///
+    /// # Errors
+    ///
+    /// It is not its turn: this is how long to wait.
+    pub(super) fn turn(&self, payment: PaymentId) -> Result<(), Duration> {
+        let now = Instant::now();
+        let mut guard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let invoices = &mut *guard;
+        let Some(invoice) = invoices.known.get_mut(&payment) else {
+            return Ok(());
+        };
+        let gap = gap(now.duration_since(invoice.made));
+        let rest = gap.saturating_sub(now.duration_since(invoice.asked));
+        if !rest.is_zero() {
+            return Err(rest);
+        }
+        let asked = asked_lately(&mut invoices.asked, invoice.bin, now);
+        if let Some(first) = asked.front().filter(|_| asked.len() >= CAP / 2) {
+            return Err(MINUTE.saturating_sub(now.duration_since(*first)));
+        }
+        asked.push_back(now);
+        invoice.asked = now;
+        Ok(())
     }
 
     /// Remembers an answer.
@@ -140,6 +170,22 @@ impl InvoiceGate {
             invoice.last = Some((Instant::now(), status.clone()));
         }
     }
+}
+
+/// The questions of the last minute for one BIN.
+fn asked_lately(
+    asked: &mut HashMap<Bin, VecDeque<Instant>>,
+    bin: Bin,
+    now: Instant,
+) -> &mut VecDeque<Instant> {
+    let asked = asked.entry(bin).or_default();
+    while asked
+        .front()
+        .is_some_and(|first| now.duration_since(*first) >= MINUTE)
+    {
+        asked.pop_front();
+    }
+    asked
 }
 
 /// 5 s for a fresh invoice, 3 min for an old one.
@@ -202,6 +248,19 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn where_money_hangs_on_it_the_gap_does_not_hold_but_the_cap_does() {
+        let gate = InvoiceGate::default();
+        gate.made(bin(), payment(1));
+        gate.answered(payment(1), &PaymentStatus::of_word(StatusWord::new("Wait")));
+        assert!(!asks(&gate, 1));
+        let at_once = || matches!(gate.decide_at_once(payment(1)), Gate::Ask);
+        assert_eq!((0..2 * CAP).filter(|_| at_once()).count(), CAP);
+        gate.answered(payment(1), &PaymentStatus::of_word(StatusWord::new("Processed")));
+        tokio::time::advance(MINUTE).await;
+        assert!(!at_once(), "what is final is known");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_final_answer_is_never_asked_for_again() {
         let gate = InvoiceGate::default();
         gate.made(bin(), payment(1));
@@ -220,5 +279,24 @@ mod tests {
         }
         tokio::time::advance(Duration::from_secs(30)).await;
         assert_eq!((1..=200).filter(|number| asks(&gate, *number)).count(), CAP);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timetable_keeps_to_the_gap_and_leaves_callers_half_of_the_cap() {
+        let gate = InvoiceGate::default();
+        for number in 1..=200 {
+            gate.made(bin(), payment(number));
+            gate.answered(payment(number), &PaymentStatus::of_word(StatusWord::new("Wait")));
+        }
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert_eq!(gate.turn(payment(1)), Err(Duration::from_secs(3)));
+        tokio::time::advance(Duration::from_secs(28)).await;
+        let turns: Vec<_> = (1..=200).map(|number| gate.turn(payment(number))).collect();
+        assert_eq!(turns.iter().filter(|turn| turn.is_ok()).count(), CAP / 2);
+        assert_eq!(turns[199], Err(MINUTE), "once the first of the minute is over");
+        let callers = (100..=200).filter(|number| asks(&gate, *number)).count();
+        assert_eq!(callers, CAP / 2);
+        tokio::time::advance(MINUTE).await;
+        assert_eq!(gate.turn(payment(200)), Ok(()), "its turn comes");
     }
 }

@@ -102,6 +102,7 @@ impl Payments {
         let payment_id = done.payment_id()?;
         if !done.replayed {
             self.invoices.made(done.bin, payment_id);
+            self.watch_invoice(payment_id).await;
         }
         Ok(CreatedPayment {
             operation_id: done.operation,

@@ -12,6 +12,7 @@ use super::journal::{DueLook, NextLook};
 use super::reconcile::ASKABLE;
 use super::{PaymentKind, PaymentRecord, Payments, WatchPlan};
 use crate::api::StatusWord;
+use crate::base::PaymentId;
 
 /// How many payments are asked for at a time, and how many unknown outcomes beside them.
 const AT_ONCE: usize = 16;
@@ -24,6 +25,14 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// An invoice lives this long (official document 4.6), and nothing lives longer.
 const LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// An invoice may be paid as long as it lives, whatever its customer does.
+const INVOICE: WatchPlan = WatchPlan {
+    interval_s: 15,
+    activation_s: LIFE.as_secs(),
+    confirmation_s: LIFE.as_secs(),
+    activated_at: None,
+};
 
 /// Looks after the payments of the journal for as long as it is held. Several may work on one journal: each
 /// takes what no other has taken.
@@ -53,7 +62,11 @@ impl Payments {
 
     /// Begins to ask for everything that is due now. A question that hangs keeps no other from its time.
     async fn round(&self, looks: &mut JoinSet<()>, checks: &mut JoinSet<()>) {
-        match self.journal.due_looks(room(looks)).await {
+        match self
+            .journal
+            .due_looks(self.settings.ask_for_invoices, room(looks))
+            .await
+        {
             Ok(due) => {
                 for look in due {
                     let payments = self.clone();
@@ -78,10 +91,38 @@ impl Payments {
         }
     }
 
+    /// Watches an invoice that has just been made, where invoices are watched at all.
+    pub(super) async fn watch_invoice(&self, id: PaymentId) {
+        if !self.settings.ask_for_invoices {
+            return;
+        }
+        let next = NextLook::In(invoice_gap(Duration::ZERO));
+        if let Err(error) = self.journal.plan_looks(id, Some(INVOICE), next).await {
+            tracing::warn!(payment = %id, %error, "an invoice will not be asked for before the next start");
+        }
+    }
+
+    /// Takes up the invoices that were made while nobody watched any.
+    async fn watch_open_invoices(&self) {
+        if let Err(error) = self.journal.plan_invoices(INVOICE, LIFE).await {
+            tracing::warn!(%error, "the invoices of before will not be asked for");
+        }
+    }
+
     /// Asks for one watched payment, and says when it is asked for again.
     async fn look(&self, look: DueLook) {
         let payment = &look.payment;
         let id = payment.payment_id;
+        if payment.kind == PaymentKind::Invoice {
+            self.invoices.recall(payment, self.clock.now());
+            if let Err(wait) = self.invoices.turn(id) {
+                let next = NextLook::In(jittered(wait, look.age));
+                if let Err(error) = self.journal.plan_looks(id, payment.watch, next).await {
+                    tracing::warn!(payment = %id, %error, "an invoice's next look could not be written down");
+                }
+                return;
+            }
+        }
         let answered = match self.reading_session(Some(payment.bin), None, Some(payment)) {
             Ok(session) => self.status_of(&session, id).await,
             Err(error) => Err(error),
@@ -114,6 +155,7 @@ impl Payments {
 async fn keep(payments: Payments, mut stopped: watch::Receiver<bool>) {
     let mut pause = payments.settings.round;
     let mut orphans_at = Instant::now();
+    let mut invoices_of_before = payments.settings.ask_for_invoices;
     let (mut looks, mut checks) = (JoinSet::new(), JoinSet::new());
     loop {
         match payments.journal.open().await {
@@ -122,6 +164,9 @@ async fn keep(payments: Payments, mut stopped: watch::Receiver<bool>) {
                 if Instant::now() >= orphans_at {
                     orphans_at = Instant::now() + ORPHANS;
                     settle_orphans(&payments).await;
+                }
+                if std::mem::take(&mut invoices_of_before) {
+                    payments.watch_open_invoices().await;
                 }
                 payments.round(&mut looks, &mut checks).await;
             }
@@ -180,11 +225,23 @@ fn next_look(look: &DueLook, status: Option<&StatusWord>) -> NextLook {
 
 fn gap(kind: PaymentKind, plan: WatchPlan, age: Duration) -> Duration {
     match kind {
-        PaymentKind::Invoice => (age / 10).clamp(Duration::from_secs(15), Duration::from_secs(180)),
+        PaymentKind::Invoice => jittered(invoice_gap(age), age),
         PaymentKind::Qr | PaymentKind::Link | PaymentKind::Other => {
             Duration::from_secs(plan.interval_s.max(1))
         }
     }
+}
+
+/// The bank forbids to poll invoices on a timer (official document 4.6): ever more rarely, where somebody
+/// has asked for it at all.
+fn invoice_gap(age: Duration) -> Duration {
+    (age / 10).clamp(Duration::from_secs(15), Duration::from_secs(180))
+}
+
+/// Up to a fifth longer, so that invoices that were made together are not asked for together. The journal's
+/// clock counts microseconds, which are chance enough.
+fn jittered(gap: Duration, age: Duration) -> Duration {
+    gap + gap * (age.subsec_micros() % 200) / 1000
 }
 
 /// The age at which it cannot be paid any more.
@@ -199,4 +256,24 @@ fn end(payment: &PaymentRecord, plan: WatchPlan, age: Duration, activated: Optio
         // an end before the first question is a clock that is wrong, not a code that is dead
         .filter(|life| *life >= Duration::from_secs(10));
     life.map_or(end, |life| end.min(life)).min(LIFE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn invoices_are_asked_for_ever_more_rarely_and_not_in_step() {
+        let (mut age, mut gaps) = (Duration::ZERO, Vec::new());
+        while age < LIFE {
+            let gap = jittered(invoice_gap(age), age);
+            gaps.push(gap);
+            age += gap + Duration::from_micros(137);
+        }
+        let within = Duration::from_secs(15)..=Duration::from_secs(216);
+        assert!(gaps.iter().all(|gap| within.contains(gap)), "{gaps:?}");
+        assert!((350..500).contains(&gaps.len()), "{}", gaps.len());
+        let late: std::collections::HashSet<_> = gaps[gaps.len() - 50..].iter().collect();
+        assert!(late.len() > 10, "{late:?}");
+    }
 }

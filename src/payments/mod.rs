@@ -48,7 +48,7 @@ pub use journal::{
     Answer, BrokenLink, Cause, Cursor, Failure, Filter, HistoryStep, Journal, JournalError, JournalOptions,
     JournalState, KeyKind, OperationKind, OperationRecord, OperationRoute, OperationState, OwnerId, Page,
     PaymentFilter, PaymentKind, PaymentRecord, PaymentSource, PurchaseAnswer, Resolution, Serving, Store,
-    UnknownOperations, Verified, WatchPlan,
+    UnknownOperations, Verified, WatchPlan, this_person,
 };
 pub use judgement::Patience;
 pub use keeper::Keeper;
@@ -127,12 +127,27 @@ impl Payments {
     ///
     /// Kaspi refuses, or no answer came.
     pub async fn status(&self, bin: Option<Bin>, payment: PaymentId) -> Result<KnownStatus, Error> {
+        self.status_by(InvoiceGate::decide, bin, payment).await
+    }
+
+    /// The same where money hangs on the answer: no gap holds, but the cap for each BIN.
+    async fn status_at_once(&self, bin: Bin, payment: PaymentId) -> Result<KnownStatus, Error> {
+        self.status_by(InvoiceGate::decide_at_once, Some(bin), payment)
+            .await
+    }
+
+    async fn status_by(
+        &self,
+        decide: fn(&InvoiceGate, PaymentId) -> Gate,
+        bin: Option<Bin>,
+        payment: PaymentId,
+    ) -> Result<KnownStatus, Error> {
         let known = self.known_if_open(payment).await;
         let session = self.reading_session(bin, None, known.as_ref())?;
         if let Some(known) = &known {
             self.invoices.recall(known, self.clock.now());
         }
-        match self.invoices.decide(payment) {
+        match decide(&self.invoices, payment) {
             Gate::Known(status, age) => Ok(KnownStatus {
                 bin: session.bin(),
                 status: *status,

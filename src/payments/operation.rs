@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use time::format_description::well_known::Rfc3339;
 use tokio::time::Instant;
@@ -12,11 +13,14 @@ use super::{
     Answer, Carried, Carrier, Error, Failure, OperationKind, OperationRecord, OperationRoute, OperationState,
     Origin, Payments, RequestKey, Step,
 };
-use crate::api::{self, MoneyPermit, Session};
+use crate::api::{self, MoneyPermit, PaymentState, Session};
 use crate::base::{
     Amount, Balance, Bin, Delivery, Explain, OperationId, PaymentId, PhoneNumber, ReturnOperationId,
     TradePointId,
 };
+
+/// How long a repetition waits to hear whether the first invoice is still open.
+const ECHO_PATIENCE: Duration = Duration::from_secs(4);
 
 /// What is asked for, as far as the journal is concerned.
 pub(super) struct Request {
@@ -93,6 +97,7 @@ pub(super) struct Ready {
 #[derive(Debug)]
 pub(super) struct Done {
     pub(super) operation: OperationId,
+    pub(super) kind: OperationKind,
     pub(super) bin: Bin,
     pub(super) answer: Answer,
     pub(super) replayed: bool,
@@ -131,6 +136,7 @@ impl Payments {
             Start::Replay(record) => return replay(*record),
         };
         self.step(Step::BeforeRow, id);
+        let meant = (new.bin, new.trade_point);
         let record = match self.recorded(new, &request).await? {
             Recorded::Ours(record) => record,
             Recorded::Before(record) => return replay(record),
@@ -138,14 +144,13 @@ impl Payments {
         // a request that was not sent before goes on under its first name
         let id = record.id;
         self.step(Step::AfterRow, id);
-        let prepared = match self.way_of(&record) {
-            Ok(way) => work
-                .prepare(&self, &session, id, record.route)
-                .await
-                .map(|ready| (way, ready)),
-            Err(error) => Err(error),
+        let prepared = async {
+            let way = self.way_of(&record)?;
+            let session = self.session_as_recorded(&record, meant, session)?;
+            let ready = work.prepare(&self, &session, id, record.route).await?;
+            Ok((way, session, ready))
         };
-        let (way, ready) = match prepared {
+        let (way, session, ready) = match prepared.await {
             Ok(prepared) => prepared,
             Err(error) => {
                 self.write_outcome(id, Outcome::NotSent(Failure::of(&error)))
@@ -171,7 +176,7 @@ impl Payments {
             }
         }
         self.step(Step::BeforeSend, id);
-        let outcome = self.sent(id, &session, &work, &way).await;
+        let outcome = self.sent((id, record.kind), &session, &work, &way).await;
         self.step(Step::AfterAnswer, id);
         let told = match &outcome {
             Ok(answer) => Outcome::Accepted(answer.clone()),
@@ -192,6 +197,7 @@ impl Payments {
         match outcome {
             Ok(answer) => Ok(Done {
                 operation: id,
+                kind: record.kind,
                 bin: record.bin,
                 answer,
                 replayed: false,
@@ -206,6 +212,24 @@ impl Payments {
             OperationRoute::Direct => Ok(Way::Direct),
             OperationRoute::Wrapper => self.carrier(record.bin).map(Way::Carried),
         }
+    }
+
+    /// The way to Kaspi for whom the operation was written down: a repetition that names no BIN takes up
+    /// the first request where that was to go, and not where it would go itself.
+    fn session_as_recorded(
+        &self,
+        record: &OperationRecord,
+        meant: (Bin, Option<TradePointId>),
+        session: Session,
+    ) -> Result<Session, Error> {
+        if (record.bin, record.trade_point) == meant {
+            return Ok(session);
+        }
+        self.session(Some(record.bin), record.trade_point)
+            .map_err(|source| Error::Kaspi {
+                operation: Some(record.id),
+                source,
+            })
     }
 
     /// The wrapper answers some refunds with nothing at all. What is left of the payment, asked of Kaspi
@@ -224,12 +248,12 @@ impl Payments {
     /// The call, which has begun once this has been polled for the first time.
     async fn sent(
         &self,
-        id: OperationId,
+        (id, kind): (OperationId, OperationKind),
         session: &Session,
         work: &impl Work,
         way: &Way,
     ) -> Result<Answer, Error> {
-        let mut call = std::pin::pin!(over(way, id, session, work));
+        let mut call = std::pin::pin!(over(way, (id, kind), session, work));
         let first = std::future::poll_fn(|context| std::task::Poll::Ready(call.as_mut().poll(context))).await;
         self.step(Step::AfterSend, id);
         match first {
@@ -289,6 +313,7 @@ impl Payments {
     /// Writes an operation down, or waits for the outcome of the one that its key stands for.
     async fn recorded(&self, new: NewOperation, request: &Request) -> Result<Recorded, Error> {
         let until = Instant::now() + self.settings.wait;
+        let mut asked = false;
         loop {
             let begun = self
                 .journal
@@ -304,6 +329,15 @@ impl Payments {
                 Begun::Echo(first) => return Err(self.echo(&first).await),
                 Begun::Existing(first) => first,
             };
+            if let Some(payment) = answered_payment(&first, request)
+                && !asked
+            {
+                asked = true;
+                // then the journal knows it too, and judges anew
+                if self.nothing_more_comes(first.bin, payment).await {
+                    continue;
+                }
+            }
             let left = until.saturating_duration_since(Instant::now());
             let settled = if first.state.is_running() {
                 self.journal.settled(first.id, left).await.map_err(Error::books)?
@@ -320,6 +354,25 @@ impl Payments {
                 // it may be sent anew, by one of those who have waited for it
                 Some(record) if record.state == OperationState::NotSent && !left.is_zero() => {}
                 Some(record) => return Ok(Recorded::Before(record)),
+            }
+        }
+    }
+
+    /// Whether Kaspi says that a payment is paid or has failed. Without an answer in time, no.
+    async fn nothing_more_comes(&self, bin: Bin, payment: PaymentId) -> bool {
+        let asked = tokio::time::timeout(ECHO_PATIENCE, self.status_at_once(bin, payment)).await;
+        match asked {
+            Ok(Ok(known)) => matches!(
+                known.status.status.state(),
+                PaymentState::Paid | PaymentState::Failed
+            ),
+            Ok(Err(error)) => {
+                tracing::warn!(%payment, %error, "it is not known whether the payment is still open, so a repetition gets its first answer");
+                false
+            }
+            Err(_) => {
+                tracing::warn!(%payment, "no status in time, so a repetition gets its first answer");
+                false
             }
         }
     }
@@ -357,9 +410,14 @@ impl Payments {
     }
 }
 
-async fn over(way: &Way, id: OperationId, session: &Session, work: &impl Work) -> Result<Answer, Error> {
+async fn over(
+    way: &Way,
+    (id, kind): (OperationId, OperationKind),
+    session: &Session,
+    work: &impl Work,
+) -> Result<Answer, Error> {
     let permit = MoneyPermit::recorded(id);
-    let operation = Some(id);
+    let operation = Some((id, kind));
     match way {
         Way::Direct => work
             .send(session, permit)
@@ -370,6 +428,15 @@ async fn over(way: &Way, id: OperationId, session: &Session, work: &impl Work) -
             None => Err(Error::NotDirect { bin: session.bin() }),
         },
     }
+}
+
+/// The payment of an answered operation that a request without a key of its own repeats.
+fn answered_payment(first: &OperationRecord, request: &Request) -> Option<PaymentId> {
+    let derived = matches!(request.origin.key, RequestKey::Derived { .. });
+    let answered = first.state == OperationState::Accepted && first.delivered_at.is_some();
+    first
+        .payment_id
+        .filter(|_| derived && answered && first.kind.makes_payment())
 }
 
 enum Start {
@@ -389,6 +456,7 @@ fn replay(record: OperationRecord) -> Result<Done, Error> {
     match (record.state, answer_of(&record), record.failure.clone()) {
         (OperationState::Accepted, Some(answer), _) => Ok(Done {
             operation: record.id,
+            kind: record.kind,
             bin: record.bin,
             answer,
             replayed: true,
@@ -432,6 +500,7 @@ fn unknown_outcome(record: &OperationRecord) -> Error {
     let since = record.sent_at.unwrap_or(record.recorded_at);
     Error::UnknownOutcome {
         operation: record.id,
+        kind: record.kind,
         since: since.format(&Rfc3339).unwrap_or_default(),
         reason: reason(record),
     }

@@ -152,6 +152,7 @@ impl Done {
     pub(super) fn misfit(&self) -> Error {
         Error::UnknownOutcome {
             operation: self.operation,
+            kind: self.kind,
             since: String::new(),
             reason: "the journal holds an answer of another kind".to_owned(),
         }

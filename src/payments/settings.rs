@@ -15,8 +15,9 @@ pub struct PaymentsSettings {
     pub patience: Patience,
     /// How often the keeper looks for something to do.
     pub round: Duration,
-    /// Whether the keeper asks for phone invoices, in growing gaps from 15 s to 3 min. The bank forbids to
-    /// poll them on a timer (official document 4.6), so it does not by itself.
+    /// Whether the keeper asks for phone invoices: in growing gaps from 15 s to 3 min, at most 30 a minute
+    /// for each BIN, for the 24 h that an invoice lives. The bank forbids to poll them on a timer (official
+    /// document 4.6), so it does not by itself. `gateway.poll_invoices` switches it on.
     pub ask_for_invoices: bool,
     /// Is told the steps of each operation.
     #[doc(hidden)]

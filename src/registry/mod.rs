@@ -177,6 +177,15 @@ impl<K: Send + Sync + 'static> Registry<K> {
         })
     }
 
+    /// As [`pin`](Self::pin), but none where a key would have to be opened for it, or the BIN is not served.
+    pub(crate) fn pin_opened(&self, bin: Bin) -> Option<Pinned<K>> {
+        let is_opened = match &self.table.load().seats.get(&bin)?.place {
+            Place::Known(_) => true,
+            Place::Opening(opening) => opening.is_done(),
+        };
+        is_opened.then(|| self.pin(bin).ok()).flatten()
+    }
+
     /// The BIN to use where a caller named one, or none.
     ///
     /// # Errors

@@ -64,6 +64,11 @@ impl<K: Send + Sync + 'static> Opening<K> {
         })
     }
 
+    /// Whether that is known already.
+    pub(super) fn is_done(&self) -> bool {
+        self.opened.get().is_some()
+    }
+
     /// The writing half; there is one.
     pub(super) fn take_holding(&self) -> Option<Holding<K>> {
         self.opened()

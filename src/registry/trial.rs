@@ -39,6 +39,21 @@ pub enum TrialAnswer {
     NoAnswer(TrialError),
 }
 
+impl TrialAnswer {
+    /// What it says beside the answer that the identity of now gets to the same question.
+    ///
+    /// A no to the BIN speaks against the new identity only if the present one gets a yes: then the bank
+    /// has not declared the new certificate for this BIN. Otherwise it has nothing to do with the change.
+    #[must_use]
+    pub fn beside(self, present: Self) -> Self {
+        match (present, self) {
+            (Self::Accepted, Self::SaidNo(error)) => Self::Refused(error),
+            (Self::NoAnswer(_), Self::SaidNo(error)) => Self::NoAnswer(error),
+            (_, answer) => answer,
+        }
+    }
+}
+
 /// Why a trial did not end well.
 pub struct TrialError(Box<dyn Explain + Send + Sync>);
 
@@ -180,8 +195,7 @@ pub(super) async fn run<K: Send + Sync + 'static>(
     }
 }
 
-/// A no to the BIN speaks against the new identity only if the present one gets a yes: then the bank
-/// has not declared the new certificate for this BIN. Otherwise it has nothing to do with the change.
+/// Where Kaspi says no to the BIN, the present identity is asked too.
 async fn judge<K: Send + Sync + 'static>(
     question: Question<K>,
     canary: &dyn Canary<K>,
@@ -192,11 +206,7 @@ async fn judge<K: Send + Sync + 'static>(
         return answer;
     };
     tracing::debug!(%error, "the present certificate is asked for comparison");
-    match (ask(current, canary, permits).await, answer) {
-        (TrialAnswer::Accepted, TrialAnswer::SaidNo(error)) => TrialAnswer::Refused(error),
-        (TrialAnswer::NoAnswer(_), TrialAnswer::SaidNo(error)) => TrialAnswer::NoAnswer(error),
-        (_, answer) => answer,
-    }
+    answer.beside(ask(current, canary, permits).await)
 }
 
 async fn ask<K>(pinned: Pinned<K>, canary: &dyn Canary<K>, permits: &Semaphore) -> TrialAnswer {

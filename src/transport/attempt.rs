@@ -47,6 +47,7 @@ pub(super) async fn send(pool: &Pool, request: Request) -> Result<Reply, Error> 
     })?
     .map_err(|error| classify::body(error, state.as_ref(), target))?
     .to_bytes();
+    pool.note_answer();
     Ok(Reply {
         status: parts.status.as_u16(),
         headers: parts.headers,

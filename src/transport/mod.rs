@@ -17,6 +17,7 @@ mod proxy;
 mod resolver;
 mod tls;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ pub use pool::Pool;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
+use tokio::time::Instant;
 
 use crate::base::{Bin, Clock, DeviceToken, TradePointId};
 use crate::config::{Config, KaspiSettings, MerchantFolder, Route};
@@ -95,6 +97,18 @@ impl Transport {
             .and_then(|bin| self.registry.pin(bin))
             .map_err(Error::unroutable)?;
         Ok(Channel { pinned })
+    }
+
+    /// One way for each generation that serves a BIN whose operations go straight to Kaspi. Opens no key.
+    pub(crate) fn direct_ways(&self) -> Vec<Channel> {
+        let mut keys = HashSet::new();
+        let pinned = self.registry.bins().into_iter().filter_map(|bin| {
+            let pinned = self.registry.pin_opened(bin)?;
+            Some(Channel { pinned })
+        });
+        pinned
+            .filter(|way| way.is_direct() && keys.insert(way.generation_key()))
+            .collect()
     }
 
     /// What has gone over the wire with the generation that serves a BIN, if one does.
@@ -260,6 +274,17 @@ impl Channel {
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.pinned.generation.number
+    }
+
+    /// What tells its generation from every other: the BIN whose folder holds the identity, and the number.
+    pub(crate) fn generation_key(&self) -> (Bin, u64) {
+        let generation = &self.pinned.generation;
+        (generation.identity.owner(), generation.number)
+    }
+
+    /// When an answer last came over its generation, and so left a connection in the pool.
+    pub(crate) fn last_answer(&self) -> Option<Instant> {
+        self.pinned.generation.kit.last_answer()
     }
 
     /// Sends one request once, and reads the whole answer. Never repeats by itself.

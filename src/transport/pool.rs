@@ -1,7 +1,7 @@
 //! The connection pool of one generation. It dies with the generation: no idle connection outlives it.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::Uri;
@@ -9,6 +9,7 @@ use http_body_util::Full;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
+use tokio::time::Instant;
 
 use super::connect::Connector;
 use super::connection::{Refusals, Tally, WireCounts};
@@ -27,6 +28,7 @@ pub struct Pool {
     pub(super) limits: Timeouts,
     pub(super) refusals: Arc<Refusals>,
     tally: Arc<Tally>,
+    answered: Mutex<Option<Instant>>,
 }
 
 impl fmt::Debug for Pool {
@@ -67,7 +69,18 @@ impl Pool {
             limits,
             refusals,
             tally,
+            answered: Mutex::default(),
         })
+    }
+
+    /// Takes note of an answer that has come whole.
+    pub(super) fn note_answer(&self) {
+        *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// When an answer last came.
+    pub(super) fn last_answer(&self) -> Option<Instant> {
+        *self.answered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What has gone over the wire so far.

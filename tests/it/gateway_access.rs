@@ -100,13 +100,21 @@ async fn a_token_acts_for_its_own_bins_and_does_its_own_verbs() {
     assert_eq!(create(shop.clone(), Some("050140004649")).await.status, 403);
     assert_eq!(create(both.clone(), Some("050140004649")).await.status, 403);
     assert_eq!(create(reader.clone(), None).await.status, 403);
+    // to a caller who repeats on every 4xx it is a refusal like any other
+    let old = format!("/api/v2/paymentkaspi/create/?phone=77000000001&amount=5&organizationBin={GIFTS}");
+    let as_shop = [("authorization", shop.as_str())];
+    let reply = served.ask("GET", &old, &as_shop, None).await;
+    assert_eq!((reply.status, &reply.json()["status"]), (200, &json!(false)));
+    assert!(
+        reply.json()["data"]["errors"]["FOREIGN_BIN"].is_string(),
+        "{reply:?}"
+    );
     assert_eq!(served.scene.sandbox.requests().len(), 0, "something was sent");
 
     // the other shop's payment: it is not there, was not made by mine, and cannot be paid back
     let made = create(both.clone(), Some(GIFTS)).await;
     let id = made.json()["external_id"].as_str().unwrap().to_owned();
     served.pay(&id);
-    let as_shop = [("authorization", shop.as_str())];
     for path in ["status", "details", "check"] {
         let reply = served
             .ask("GET", &format!("/api/v1/kaspi/{path}/{id}"), &as_shop, None)

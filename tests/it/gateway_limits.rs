@@ -160,3 +160,17 @@ async fn a_stop_waits_for_calls_under_way_and_for_those_nobody_waits_for() {
         assert_eq!(operation.state, OperationState::Accepted, "{operation:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_of_the_banks_says_when_to_come_back() {
+    let served = Served::open().await;
+    let ask = || served.get("/api/v1/kaspi/client-info?phone=%2B77000000001");
+    for _ in 0..50 {
+        assert_eq!(ask().await.status, 200);
+    }
+    let reply = ask().await;
+    assert_eq!(reply.status, 429, "{reply:?}");
+    let wait: u64 = reply.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=60).contains(&wait), "{reply:?}");
+    assert_eq!(served.asked("client-info"), 50);
+}

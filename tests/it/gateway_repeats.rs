@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use kaspi_direct::sandbox::{Fault, FaultKind};
+use kaspi_direct::sandbox::{CustomerStep, Fault, FaultKind};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use super::gateway_kit::{BOTH, Served, request, tokens};
+use super::gateway_kit::{BOTH, Reply, Served, request, tokens};
 use super::kit::{FLOWERS, GIFTS};
 use kaspi_direct::gateway::Patience;
 
@@ -73,14 +73,79 @@ async fn within_the_window_the_first_answer_is_given_while_it_is_unpaid() {
     assert!(!other.is_replay());
     assert_eq!(served.asked(CREATE), 2);
 
-    // paid and known to be: the same words are another order now
+    // paid, which nobody has asked for since: the same words are another order now
+    let standing = served.get(&format!("/api/v1/kaspi/status/{first}")).await;
+    assert_eq!(standing.json()["status"], "RemotePaymentCreated");
     served.pay(&first);
-    served.get(&format!("/api/v1/kaspi/check/{first}")).await;
     let next = served.post("/api/v1/kaspi/create", &order("Order 17")).await;
     assert!(
         !next.is_replay() && next.json()["external_id"] != first.as_str(),
         "{next:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invoice_that_has_failed_is_made_anew_and_one_that_nobody_can_ask_for_is_not() {
+    let served = Served::open().await;
+    let status = "/payment/status";
+    let first = served.invoice(&[], &order("Order 17")).await;
+    served
+        .scene
+        .sandbox
+        .customer(first.parse().unwrap(), CustomerStep::Reject)
+        .unwrap();
+    // no answer to the question: the first one's, rather than a second invoice
+    let late = Fault::new(FaultKind::Delay)
+        .on(status)
+        .delayed(Duration::from_secs(30));
+    served.scene.sandbox.arm(late).await;
+    let reply = served.post("/api/v1/kaspi/create", &order("Order 17")).await;
+    assert!(reply.is_replay(), "{reply:?}");
+    assert_eq!(reply.json()["external_id"], first);
+    assert_eq!((served.asked(status), served.asked(CREATE)), (1, 1));
+    let second = served.invoice(&[], &order("Order 17")).await;
+    assert_ne!(second, first);
+    assert_eq!((served.asked(status), served.asked(CREATE)), (2, 2));
+
+    // links in the old wrapper's contract likewise
+    let link = "/api/v2/paymentkaspi/create-link/?amount=100.0&message=Order+20";
+    let number = |reply: &Reply| reply.json()["data"]["paymentId"].to_string();
+    let first = served.get(link).await;
+    let again = served.get(link).await;
+    assert!(!first.is_replay() && again.is_replay(), "{again:?}");
+    assert_eq!(number(&first), number(&again));
+    served
+        .scene
+        .sandbox
+        .customer(number(&first).parse().unwrap(), CustomerStep::Scan)
+        .unwrap();
+    served.pay(&number(&first));
+    let next = served.get(link).await;
+    assert!(!next.is_replay() && number(&next) != number(&first), "{next:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_not_sent_for_one_bin_is_not_sent_for_another() {
+    let served = Served::with(&tokens(), Patience::default()).await;
+    let both = [("x-api-key", BOTH)];
+    let mut named = order("Order 17");
+    named["organization_bin"] = json!(GIFTS);
+    served.scene.sandbox.arm(Fault::new(FaultKind::TlsAlert)).await;
+    let reply = served.post_with("/api/v1/kaspi/create", &both, &named).await;
+    assert_eq!(reply.status, 503, "{reply:?}");
+    // callers of today repeat without the BIN when nothing else helps
+    let id = served.invoice(&both, &order("Order 17")).await;
+    let payments = served.scene.sandbox.payments();
+    assert_eq!(
+        (payments.len(), &payments[0]["bin"]),
+        (1, &json!(GIFTS)),
+        "{payments:?}"
+    );
+    // the journal says the same, so it can be paid back
+    served.pay(&id);
+    let back = json!({"external_id": id, "amount": 1500});
+    let reply = served.post_with("/api/v1/kaspi/refund", &both, &back).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -155,9 +220,9 @@ async fn an_unknown_outcome_stays_one_invoice_in_both_contracts() {
     let served = Served::open().await;
     let fault = Fault::new(FaultKind::ResetAfterCommit).on(CREATE);
     served.scene.sandbox.arm(fault).await;
-    for _ in 0..4 {
+    for time in 0..4 {
         let reply = served.post("/api/v1/kaspi/create", &order("Order 17")).await;
-        assert_eq!(reply.status, 504, "{reply:?}");
+        assert_eq!((reply.status, reply.is_replay()), (504, time > 0), "{reply:?}");
         assert!(reply.header("kaspi-operation-id").is_some() && reply.header("retry-after").is_none());
     }
     let old = "/api/v2/paymentkaspi/create/?phone=77000000001&amount=1500.0&message=Order+17";

@@ -13,6 +13,7 @@ use super::money_kit::{Shop, create_as, impatient, keyed, on_both_stores, refund
 
 on_both_stores!(
     a_code_is_watched_to_its_end_after_a_restart,
+    invoices_are_asked_for_only_where_that_is_switched_on,
     a_lost_refund_settles_itself,
     the_steps_come_in_order,
 );
@@ -72,6 +73,36 @@ async fn a_code_is_watched_to_its_end_after_a_restart(shop: Shop) {
     let page = app.payments().known_payments(&paid).await.unwrap();
     assert_eq!(page.items.len(), 1);
     assert!(!page.items[0].late);
+}
+
+async fn invoices_are_asked_for_only_where_that_is_switched_on(shop: Shop) {
+    let invoice = {
+        let app = shop.app_with(often);
+        let invoice = in_time(app.payments().create(invoice(FLOWERS)))
+            .await
+            .unwrap()
+            .payment_id;
+        let code = in_time(app.payments().create_qr(purchase())).await.unwrap();
+        for paid in [invoice, code.qr.payment_id] {
+            shop.sandbox.customer(paid.get(), CustomerStep::Pay).unwrap();
+        }
+        let keeper = app.keep_payments();
+        // a code takes as long as a fresh invoice's shortest gap
+        until_status(&app, code.qr.payment_id, "Processed").await;
+        keeper.stop().await;
+        invoice
+    };
+    let questions = format!("/payment/status/{invoice}");
+    assert_eq!(shop.asked(&questions), 0);
+
+    let app = shop.app_with(|settings| {
+        often(settings);
+        settings.ask_for_invoices = true;
+    });
+    let keeper = app.keep_payments();
+    until_status(&app, invoice, "Processed").await;
+    keeper.stop().await;
+    assert_eq!(shop.asked(&questions), 1);
 }
 
 async fn a_lost_refund_settles_itself(shop: Shop) {

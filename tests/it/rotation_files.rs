@@ -136,7 +136,7 @@ async fn folders_that_lead_nowhere_and_names_that_are_almost_a_bin_harm_nobody()
     assert_eq!(certificate(&app, FLOWERS), first);
     assert_eq!(row(&app, FLOWERS).generation, Some(1));
     let error = app.transport().channel(Some(bin("991011000048"))).unwrap_err();
-    assert_eq!(error.kind(), "unreadable", "{error}");
+    assert_eq!(error.kind(), "file_unreadable", "{error}");
 }
 
 /// Files come and go between every two steps of the program, and it neither ends nor stops serving.

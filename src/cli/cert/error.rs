@@ -4,8 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::published::Refusal;
-use crate::api;
 use crate::base::{Bin, Explain, Fault};
+use crate::registry::TrialError;
 
 /// What `kaspi cert` itself refuses.
 #[derive(Debug, thiserror::Error)]
@@ -35,9 +35,9 @@ pub(super) enum CertError {
         file: PathBuf,
     },
     #[error("Kaspi refuses BIN `{bin}` with the new certificate: {source}")]
-    CanaryRefused { bin: Bin, source: api::Error },
+    CanaryRefused { bin: Bin, source: TrialError },
     #[error("whether Kaspi takes the new certificate for BIN `{bin}` is not known: {source}")]
-    CanaryUnanswered { bin: Bin, source: api::Error },
+    CanaryUnanswered { bin: Bin, source: TrialError },
     /// The gateway goes on with what it served before.
     #[error("{}", words(refusal))]
     NotPublished { refusal: Box<Refusal>, left: Left },

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use super::error::CertError;
 use super::merchant;
-use crate::api::{self, AboutIdentity, Api, ApiSettings};
+use crate::api::{Api, ApiSettings};
+use crate::app::answered;
 use crate::base::{Bin, SystemClock};
 use crate::cli::failure::Failure;
 use crate::cli::report::Report;
 use crate::config::{Config, Environment, IdentitySpec, scan_with};
+use crate::registry::TrialAnswer;
 use crate::transport::Transport;
 
 /// What the canary found.
@@ -32,19 +34,25 @@ pub(super) async fn prove(
 ) -> Result<Proof, Failure> {
     let (api, bins) = calls_over(candidate, config, environment)?;
     for bin in &bins {
-        let Err(source) = ask(&api, *bin).await else {
-            continue;
+        let answer = match ask(&api, *bin).await {
+            TrialAnswer::SaidNo(error) => match answer_over(present, *bin, config, environment).await {
+                Some(present) => TrialAnswer::SaidNo(error).beside(present),
+                // with nothing to compare with, a no is a no
+                None => TrialAnswer::Refused(error),
+            },
+            answer => answer,
         };
-        match source.about_identity() {
-            AboutIdentity::SaidNo if is_said_over(present, *bin, config, environment).await => {
+        match answer {
+            TrialAnswer::Accepted => {}
+            TrialAnswer::SaidNo(error) => {
                 report.warning(format!(
-                    "{source}; the certificate in use gets such an answer too, so it is no fault of the new one"
+                    "{error}; the certificate in use gets such an answer too, so it is no fault of the new one"
                 ));
             }
-            AboutIdentity::Refused | AboutIdentity::SaidNo => {
+            TrialAnswer::Refused(source) => {
                 return Err(CertError::CanaryRefused { bin: *bin, source }.into());
             }
-            AboutIdentity::Nothing => {
+            TrialAnswer::NoAnswer(source) => {
                 return Ok(Proof::Unanswered(CertError::CanaryUnanswered {
                     bin: *bin,
                     source,
@@ -84,22 +92,22 @@ fn calls_over(
     Ok((Api::new(Arc::new(transport), ApiSettings::default()), bins))
 }
 
-async fn ask(api: &Api, bin: Bin) -> Result<(), api::Error> {
-    api.session(Some(bin))?.trade_points().await.map(drop)
+async fn ask(api: &Api, bin: Bin) -> TrialAnswer {
+    let outcome = match api.session(Some(bin)) {
+        Ok(session) => session.trade_points().await.map(drop),
+        Err(error) => Err(error),
+    };
+    answered(outcome)
 }
 
-/// Whether Kaspi says no to a BIN over this identity, which is there and works.
-async fn is_said_over(
+/// What a BIN is answered over this identity, where it is there and works.
+async fn answer_over(
     identity: Option<&IdentitySpec>,
     bin: Bin,
     config: &Config,
     environment: &Environment,
-) -> bool {
-    let Some(Ok((api, _))) = identity.map(|spec| calls_over(spec, config, environment)) else {
-        return false;
-    };
-    matches!(
-        ask(&api, bin).await.map_err(|error| error.about_identity()),
-        Err(AboutIdentity::SaidNo)
-    )
+) -> Option<TrialAnswer> {
+    let (api, _) = calls_over(identity?, config, environment).ok()?;
+    let session = api.session(Some(bin)).ok()?;
+    Some(answered(session.trade_points().await.map(drop)))
 }

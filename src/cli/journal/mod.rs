@@ -4,7 +4,6 @@ pub(super) mod args;
 mod export;
 mod import;
 mod list;
-mod person;
 mod reconcile;
 mod show;
 
@@ -13,7 +12,7 @@ use serde_json::json;
 use super::context::Context;
 use super::failure::Failure;
 use crate::app::App;
-use crate::payments::{Payments, Resolution};
+use crate::payments::{Payments, Resolution, this_person};
 use args::{JournalCommand, Resolve};
 
 pub(super) async fn run(command: JournalCommand, context: &Context<'_>) -> Result<(), Failure> {
@@ -35,7 +34,7 @@ async fn act(command: JournalCommand, app: &App, context: &Context<'_>) -> Resul
                 .resolve(
                     resolve.operation,
                     resolution(&resolve),
-                    &person::who(),
+                    &this_person(),
                     resolve.why.trim(),
                 )
                 .await?;

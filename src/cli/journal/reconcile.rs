@@ -2,12 +2,11 @@
 
 use serde::Serialize;
 
-use super::person;
 use super::show::{OperationJson, line};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::report::Paint;
-use crate::payments::{Difference, Found, Payments, ReconcileReport};
+use crate::payments::{Difference, Found, Payments, ReconcileReport, this_person};
 
 #[derive(Serialize)]
 struct ReportJson<'a> {
@@ -31,7 +30,7 @@ pub(super) async fn run(
     context: &Context<'_>,
 ) -> Result<(), Failure> {
     let report = if after_restore {
-        payments.reconcile_after_restore(&person::who()).await?
+        payments.reconcile_after_restore(&this_person()).await?
     } else {
         payments.reconcile().await?
     };

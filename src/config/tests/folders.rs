@@ -175,7 +175,11 @@ fn a_merchant_toml_that_is_a_dead_link_is_not_taken_for_absent() {
     for name in ["merchant.toml", "password"] {
         let link = place.path(&format!("certs/{BIN}/{name}"));
         std::os::unix::fs::symlink("absent", &link).unwrap();
-        assert_eq!(place.one().merchant.unwrap_err().kind(), "unreadable", "{name}");
+        assert_eq!(
+            place.one().merchant.unwrap_err().kind(),
+            "file_unreadable",
+            "{name}"
+        );
         fs::remove_file(link).unwrap();
     }
     assert!(place.one().merchant.is_ok());

@@ -117,7 +117,16 @@ impl Begin {
                 continue;
             }
             let status = status_of(tx, &found.record).await?;
-            match judge(&found.record, status.as_ref(), *window, time_at(tx.now)?) {
+            // not sent, and asked for anew at another trade point: that one is meant now
+            let elsewhere = found.record.state == OperationState::NotSent
+                && found.record.bin == self.new.bin
+                && found.record.trade_point != self.new.trade_point;
+            let verdict = if elsewhere {
+                Verdict::Another
+            } else {
+                judge(&found.record, status.as_ref(), *window, time_at(tx.now)?)
+            };
+            match verdict {
                 Verdict::Same => return self.again_or_existing(tx, found).await.map(Some),
                 Verdict::Echo => return Ok(Some(Begun::Echo(found.record))),
                 Verdict::Another => {

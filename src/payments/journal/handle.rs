@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::begin::{Begin, Trace};
 use super::course::{Delivered, Finish, Sent, Settle};
-use super::known::{AddPayments, NoteStatus, OnePayment, PlanLooks};
+use super::known::{AddPayments, NoteStatus, OnePayment, PlanInvoices, PlanLooks};
 use super::lease::{Checked, TakeCheck, TakeChecks, TakeLooks};
 use super::opened::Opened;
 use super::record::OwnerId;
@@ -381,9 +381,23 @@ impl Journal {
         self.write(PlanLooks { id, plan, next }).await
     }
 
-    /// The watched payments whose turn it is, each leased to this process alone.
-    pub(in crate::payments) async fn due_looks(&self, limit: usize) -> Result<Vec<DueLook>, JournalError> {
-        self.write(TakeLooks(limit)).await
+    /// Begins to watch every invoice of the last `life` that is open and not watched yet.
+    pub(in crate::payments) async fn plan_invoices(
+        &self,
+        plan: WatchPlan,
+        life: Duration,
+    ) -> Result<(), JournalError> {
+        self.write(PlanInvoices { plan, life }).await
+    }
+
+    /// The watched payments whose turn it is, each leased to this process alone; phone invoices among
+    /// them only where `invoices` says so.
+    pub(in crate::payments) async fn due_looks(
+        &self,
+        invoices: bool,
+        limit: usize,
+    ) -> Result<Vec<DueLook>, JournalError> {
+        self.write(TakeLooks { invoices, limit }).await
     }
 
     // ---- unknown outcomes

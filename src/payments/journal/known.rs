@@ -156,6 +156,29 @@ impl Step for PlanLooks {
     }
 }
 
+/// Begins to watch every invoice that can still be paid and is not watched.
+pub(super) struct PlanInvoices {
+    pub(super) plan: WatchPlan,
+    pub(super) life: Duration,
+}
+
+impl Step for PlanInvoices {
+    type Output = ();
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<(), StepError> {
+        let oldest = tx.now.saturating_sub(after(0, self.life));
+        let args = args![written(Some(self.plan))?, tx.now, oldest];
+        tx.conn
+            .run(
+                "UPDATE payments SET watch = $1, next_look_at = $2 WHERE kind = 'invoice' AND watch IS NULL \
+                 AND given_up_at IS NULL AND state IN ('pending', 'unknown') AND created_at > $3",
+                &args,
+            )
+            .await?;
+        Ok(())
+    }
+}
+
 /// Final words stay: what comes after one is only kept where it says that money came in after all.
 async fn note(
     tx: &mut Tx<'_>,

@@ -16,20 +16,28 @@ use crate::base::OperationId;
 /// Far longer than a question to Kaspi takes.
 const FORGOTTEN: Duration = Duration::from_secs(15 * 60);
 
-/// Takes watched payments whose turn it is.
-pub(super) struct TakeLooks(pub(super) usize);
+/// Takes watched payments whose turn it is; phone invoices only where they are wanted.
+pub(super) struct TakeLooks {
+    pub(super) invoices: bool,
+    pub(super) limit: usize,
+}
 
 impl Step for TakeLooks {
     type Output = Vec<DueLook>;
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<DueLook>, StepError> {
+        let kinds = if self.invoices {
+            ""
+        } else {
+            "AND kind <> 'invoice' "
+        };
         let sql = format!(
             "UPDATE payments SET look_owner = $1, look_taken_at = $2 WHERE payment_id IN \
-             (SELECT payment_id FROM payments WHERE next_look_at <= $2 AND watch IS NOT NULL \
+             (SELECT payment_id FROM payments WHERE next_look_at <= $2 AND watch IS NOT NULL {kinds}\
              AND (look_owner IS NULL OR look_taken_at < $3) ORDER BY next_look_at LIMIT $4{}) RETURNING {PAYMENT}",
             tx.conn.skip_locked()
         );
-        let rows = tx.conn.rows(&sql, &taking(tx, self.0)).await?;
+        let rows = tx.conn.rows(&sql, &taking(tx, self.limit)).await?;
         let now = time_at(tx.now)?;
         let mut due = Vec::with_capacity(rows.len());
         for row in &rows {

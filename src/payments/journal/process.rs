@@ -31,6 +31,11 @@ impl Process {
         }
     }
 
+    /// Who runs it.
+    pub(super) fn person(&self) -> String {
+        format!("{}@{}", self.user, self.host)
+    }
+
     /// As it stands in histories.
     pub(super) fn words(&self) -> String {
         format!("process {} of {} on {}", self.pid, self.user, self.host)

@@ -206,6 +206,20 @@ async fn a_derived_key_lives_as_long_as_the_outcome_is_in_doubt(place: Place) {
     journal.delivered(first.id).await.unwrap();
     let taken = again(new()).await;
     assert_eq!((taken.word(), taken.record().id), ("again", first.id));
+
+    // but not where another trade point is meant now
+    let new = |trade_point| {
+        let new = NewOperation {
+            trade_point,
+            ..invoice()
+        };
+        new.derived("third", &[FLOWERS], zero)
+    };
+    let point = |number| Some(crate::base::TradePointId::new(number).unwrap());
+    let first = end(&journal, new(point(1)), Outcome::NotSent(why("no_connection"))).await;
+    let other = again(new(point(2))).await;
+    assert_eq!((other.word(), other.record().trade_point), ("new", point(2)));
+    assert_ne!(other.record().id, first.id);
     assert_verified(&journal).await;
 }
 

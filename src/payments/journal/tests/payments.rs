@@ -128,9 +128,9 @@ async fn codes_are_looked_after_by_one_process_at_a_time(place: Place) {
         end(&one, qr(), code(number)).await;
     }
     end(&one, invoice(), made(9)).await;
-    let (mine, theirs) = tokio::join!(one.due_looks(5), other.due_looks(5));
+    let (mine, theirs) = tokio::join!(one.due_looks(false, 5), other.due_looks(false, 5));
     let (mine, theirs) = (mine.unwrap(), theirs.unwrap());
-    let rest = one.due_looks(5).await.unwrap();
+    let rest = one.due_looks(false, 5).await.unwrap();
     let mut seen: Vec<_> = mine
         .iter()
         .chain(&theirs)
@@ -151,7 +151,7 @@ async fn codes_are_looked_after_by_one_process_at_a_time(place: Place) {
     one.note_status(id, &says("QrTokenScanned"), NextLook::In(Duration::ZERO))
         .await
         .unwrap();
-    let again = other.due_looks(5).await.unwrap();
+    let again = other.due_looks(false, 5).await.unwrap();
     assert_eq!(
         again.iter().map(|due| due.payment.payment_id).collect::<Vec<_>>(),
         [id]
@@ -162,7 +162,7 @@ async fn codes_are_looked_after_by_one_process_at_a_time(place: Place) {
         .await
         .unwrap();
     assert_eq!(
-        other.due_looks(5).await.unwrap().len(),
+        other.due_looks(false, 5).await.unwrap().len(),
         0,
         "nothing follows a final word"
     );
@@ -172,7 +172,7 @@ async fn codes_are_looked_after_by_one_process_at_a_time(place: Place) {
     let mut free = 0;
     while free < taken {
         one.settle_orphans().await.unwrap();
-        free += one.due_looks(10).await.unwrap().len();
+        free += one.due_looks(false, 10).await.unwrap().len();
         tokio::task::yield_now().await;
     }
 }
