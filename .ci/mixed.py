@@ -65,16 +65,24 @@ class Bank:
     def __init__(self, kaspi, folder):
         self.kaspi, self.folder = kaspi, folder
         self.listen = self.control = "127.0.0.1:0"
-        self.lock = threading.Lock()
         self.restarts = 0
         self.start()
 
     def start(self):
         command = [self.kaspi, "sandbox", "run", "--dir", "shop", "--state", "bank.state"]
         command += ["--listen", self.listen, "--control", self.control]
-        log = open(os.path.join(self.folder, "bank.log"), "a")
-        self.process = subprocess.Popen(command, cwd=self.folder, stdout=subprocess.PIPE, stderr=log, text=True)
-        line = self.process.stdout.readline()
+        line = ""
+        for _ in range(50):
+            with open(os.path.join(self.folder, "bank.log"), "a") as log:
+                self.process = subprocess.Popen(
+                    command, cwd=self.folder, stdout=subprocess.PIPE, stderr=log, text=True
+                )
+            line = self.process.stdout.readline()
+            if line:
+                break
+            # while it was away, somebody's outgoing connection may have been given its port
+            self.process.wait()
+            time.sleep(0.5)
         hold(line, "the sandbox does not start: see bank.log")
         ready = json.loads(line)
         self.listen, self.control = ready["listen"], ready["control"]
@@ -319,7 +327,7 @@ def agree(books, payments, journal):
         hold(refunded == 0 or payment["payment_id"] in books.refunds, f"nobody asked to refund {payment}")
 
 
-def counted(books, kind):
+def counted(kind):
     count = {}
     for entry in kind.values():
         for outcome in entry["told"]:
@@ -360,7 +368,7 @@ def run(kaspi, minutes, folder):
             cwd=folder, check=True, capture_output=True, text=True,
         )
         journal = json.loads(exported.stdout)
-        invoices, refunds = counted(books, books.invoices), counted(books, books.refunds)
+        invoices, refunds = counted(books.invoices), counted(books.refunds)
         print(f"{len(payments)} payments at the bank, {len(journal)} operations in the journal")
         print(f"invoices: {invoices}")
         print(f"refunds: {refunds}")

@@ -326,3 +326,59 @@ pub fn device_token(served: &Served, bin: &str) -> String {
     let table: toml::Table = text.parse().unwrap();
     table["device_token"].as_str().unwrap().to_owned()
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_document_knows_bodies_that_are_too_large_and_refusals_with_200() {
+    let served = Served::open().await;
+    let document = served.get("/openapi.json").await.json();
+    let schemas = &document["components"]["schemas"];
+    let too_large = format!("\"{}\"", "x".repeat(70_000));
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        if !path.starts_with("/api/") {
+            continue;
+        }
+        let target = path.replace("{external_id}", "17");
+        for (method, operation) in methods.as_object().unwrap() {
+            let headers = [("content-type", "application/json")];
+            let reply = served
+                .ask(&method.to_uppercase(), &target, &headers, Some(&too_large))
+                .await;
+            assert_eq!(reply.status, 413, "{method} {path}");
+            for status in ["408", "413"] {
+                assert!(
+                    operation["responses"][status].is_object(),
+                    "{method} {path} {status}"
+                );
+            }
+            if path.starts_with("/api/v2/") {
+                let answer = &operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"];
+                let name = answer.as_str().unwrap().rsplit('/').next().unwrap();
+                let forms = schemas[name]["oneOf"].as_array().unwrap();
+                let refusal = |form: &&Value| form["$ref"] == "#/components/schemas/WrappedFailure";
+                assert_eq!(
+                    (forms.len(), forms.iter().filter(refusal).count()),
+                    (2, 1),
+                    "{path}"
+                );
+            }
+        }
+    }
+    // `loc` has words, and the number of a byte
+    let wrong = served
+        .ask(
+            "POST",
+            "/api/v1/kaspi/create",
+            &[("content-type", "application/json")],
+            Some("{"),
+        )
+        .await;
+    let place = wrong.json()["detail"][0]["loc"].clone();
+    assert!(place[0].is_string() && place[1].is_u64(), "{place}");
+    assert_eq!(
+        schemas["ComplaintSchema"]["properties"]["loc"]["items"]["$ref"],
+        "#/components/schemas/PlaceSchema"
+    );
+    let forms = schemas["PlaceSchema"]["oneOf"].as_array().unwrap();
+    let types: Vec<&Value> = forms.iter().map(|form| &form["type"]).collect();
+    assert_eq!(types, ["string", "integer"]);
+}
