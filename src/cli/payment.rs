@@ -87,9 +87,10 @@ async fn act(command: Payment, payments: &Payments, context: &Context<'_>) -> Re
                 Pace::Polled(PollTiming::default())
             };
             let known = payments.known_payment(payment).await.ok().flatten();
+            let is_known = known.is_some();
             let bin = context.bin().or_else(|| known.map(|known| known.bin));
             let watch = payments.watch(bin, payment, pace, None)?;
-            return watch::follow(watch, payment, sparse, context).await;
+            return watch::follow(watch, payment, sparse, is_known, context).await;
         }
         Payment::Cancel {
             payment,

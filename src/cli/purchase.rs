@@ -125,7 +125,7 @@ async fn follow(
         .payments()
         .watch(Some(bin), payment, Pace::Polled(timing), expire_date)?;
     // it was made here as a QR or link payment, so it may be polled whatever its status is called
-    watch::follow(watch, payment, true, context).await
+    watch::follow(watch, payment, true, true, context).await
 }
 
 fn new(purchase: Purchase, context: &Context<'_>) -> Result<NewPurchase, Failure> {

@@ -5,17 +5,19 @@ use serde_json::{Value, json};
 use super::context::Context;
 use super::failure::Failure;
 use crate::api::PaymentState;
-use crate::base::PaymentId;
+use crate::base::{Explain as _, PaymentId};
 use crate::payments::{Watch, WatchEnd, WatchEvent};
 
 /// Follows a payment to its end. Exit code 0 if it was paid, 1 if not.
 ///
 /// `may_poll` is false where nobody knows what kind of payment it is: a phone invoice is then asked
-/// for once, because the bank forbids to poll those.
+/// for once, because the bank forbids to poll those. `is_known` is whether the payment was made here: Kaspi
+/// may not know one yet that it has just made, and any other does not exist.
 pub(super) async fn follow(
     mut watch: Watch,
     payment: PaymentId,
     may_poll: bool,
+    is_known: bool,
     context: &Context<'_>,
 ) -> Result<(), Failure> {
     let mut changes: Vec<Value> = Vec::new();
@@ -34,6 +36,11 @@ pub(super) async fn follow(
                         "ask with `kaspi payment status` when there is a reason to, or watch it in growing gaps with `--sparse`",
                     ));
                 }
+            }
+            WatchEvent::Trouble(error)
+                if !is_known && changes.is_empty() && error.kind() == "payment_not_found" =>
+            {
+                return Err(error.into());
             }
             WatchEvent::Trouble(error) => context.report.warning(format!("{error}; asking again")),
             WatchEvent::Ended(end) => return ended(end, payment, &changes, context),

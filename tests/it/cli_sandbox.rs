@@ -6,7 +6,7 @@ use std::process::Command;
 use kaspi_direct::api::KaspiTime;
 use serde_json::{Value, json};
 
-use super::cli_kit::{Running, kaspi, run_in};
+use super::cli_kit::{Running, Scene, kaspi, run_in};
 use super::kit::{FLOWERS, GIFTS, has_program};
 
 fn run_sandbox(folder: &Path, more: &[&str]) -> Running {
@@ -180,6 +180,17 @@ async fn a_strict_sandbox_refuses_nobody_in_particular_and_init_keeps_its_hands_
         assert!(!output.status.success());
     }
     assert_eq!(running.stop(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_that_never_was_is_not_waited_for() {
+    let scene = Scene::start().await;
+    let ran = scene
+        .run(&["payment", "watch", "12800000774", "--bin", GIFTS, "-o", "json"])
+        .await;
+    assert_eq!(ran.code, 5, "{ran:?}");
+    assert_eq!(ran.json()["error"]["kind"], "payment_not_found");
+    assert_eq!(ran.json()["error"]["code"], -1601);
 }
 
 #[tokio::test(flavor = "multi_thread")]
