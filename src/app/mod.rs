@@ -35,6 +35,7 @@ use crate::transport::{Pool, Transport};
 #[cfg(feature = "journal")]
 use crate::wrapper::Wrapper;
 use canary::TradePointsCanary;
+#[cfg(feature = "cli")]
 pub(crate) use canary::answered;
 #[cfg(feature = "gateway")]
 pub use gateway::Following;

@@ -96,7 +96,7 @@ async fn an_invoice_that_has_failed_is_made_anew_and_one_that_nobody_can_ask_for
         .unwrap();
     // no answer to the question: the first one's, rather than a second invoice
     let late = Fault::new(FaultKind::Delay)
-        .on(status)
+        .on("/r3/v02/payment/status/*")
         .delayed(Duration::from_secs(30));
     served.scene.sandbox.arm(late).await;
     let reply = served.post("/api/v1/kaspi/create", &order("Order 17")).await;
