@@ -53,6 +53,7 @@ pub(super) struct Tally {
     full: AtomicU64,
     resumed: AtomicU64,
     open: AtomicU64,
+    answers: AtomicU64,
 }
 
 /// What has gone over the wire with one generation, at one moment.
@@ -65,6 +66,8 @@ pub struct WireCounts {
     pub resumed_handshakes: u64,
     /// Connections that are open.
     pub open_connections: u64,
+    /// Answers that came whole.
+    pub answers: u64,
 }
 
 impl Tally {
@@ -73,7 +76,12 @@ impl Tally {
             full_handshakes: self.full.load(Ordering::Relaxed),
             resumed_handshakes: self.resumed.load(Ordering::Relaxed),
             open_connections: self.open.load(Ordering::Relaxed),
+            answers: self.answers.load(Ordering::Relaxed),
         }
+    }
+
+    pub(super) fn answered(&self) {
+        self.answers.fetch_add(1, Ordering::Relaxed);
     }
 
     fn opened(self: &Arc<Self>, facts: &ConnectionFacts) -> Open {

@@ -75,6 +75,7 @@ impl Pool {
 
     /// Takes note of an answer that has come whole.
     pub(super) fn note_answer(&self) {
+        self.tally.answered();
         *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 

@@ -3,6 +3,7 @@
 use kaspi_direct::app::Service;
 
 use super::kit::{FLOWERS, GIFTS, Operator, bin, create, in_time};
+use super::rotation_kit::{Log, until};
 use super::server::{Request, Seen, Server, Setup};
 
 fn pings(seen: &Seen) -> Vec<&Request> {
@@ -17,13 +18,18 @@ async fn serve(operator: &Operator, server: &Server, more: &str) -> Service {
     in_time(Service::start(app, &[])).await.unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
+// one thread: a connection whose answer has been read is back in the pool by the next turn
+#[tokio::test]
 async fn the_first_call_of_each_bin_finds_a_connection() {
     let operator = Operator::of_two();
     for setup in Setup::all(&operator.authority) {
         let server = Server::start(&operator.authority, setup.clone()).await;
         let service = serve(&operator, &server, "").await;
-        server.until(|seen| seen.answers == 2).await;
+        for of in [FLOWERS, GIFTS] {
+            let answers = || service.app().transport().wire_counts(bin(of)).unwrap().answers;
+            until(|| answers() == 1).await;
+            tokio::task::yield_now().await;
+        }
         for of in [FLOWERS, GIFTS] {
             create(service.app(), of).await.unwrap();
         }
@@ -89,11 +95,11 @@ async fn a_bank_that_is_away_delays_neither_the_start_nor_the_others() {
         let server = Server::start(&operator.authority, Setup::of(&operator.authority)).await;
         server.address
     };
-    let log = super::rotation_kit::Log::of_warnings();
+    let log = Log::of_warnings();
     let service = in_time(Service::start(operator.open(away, ""), &[]))
         .await
         .unwrap();
-    super::rotation_kit::until(|| {
+    until(|| {
         log.lines()
             .iter()
             .filter(|line| line.contains("kept ready"))
