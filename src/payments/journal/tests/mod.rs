@@ -103,9 +103,9 @@ impl Place {
         matches!(self.store, Store::Sqlite(_))
     }
 
-    /// Another process.
+    /// Another process. On a busy machine a commit takes its time.
     pub(super) fn journal(&self) -> Journal {
-        self.journal_with("state", Duration::from_secs(10))
+        self.journal_with("state", Duration::from_secs(60))
     }
 
     pub(super) fn journal_with(&self, state: &str, patience: Duration) -> Journal {
