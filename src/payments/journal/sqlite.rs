@@ -16,6 +16,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep};
 
 use super::engine::Common;
 use super::fault::Place;
@@ -32,6 +33,9 @@ use writer::{Job, Pending, Writer};
 
 /// Steps that wait for the writer; beyond that their callers do.
 const QUEUE: usize = 1024;
+
+/// Between two attempts to open a file that another process is making.
+const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
 #[derive(Debug)]
 pub(super) struct Sqlite {
@@ -52,14 +56,7 @@ impl Sqlite {
         let owners = Owners::beside(path);
         owners.refuse_foreign(place)?;
         files::make(place, path)?;
-        let mut connection = options(path, place)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .connect()
-            .await
-            .map_err(|error| place.explain_sql(error))?;
-        prepare(place, &mut connection).await?;
+        let connection = first_connection(path, place).await?;
         let (jobs, queue) = mpsc::channel(QUEUE);
         let writer = Writer::new(place.clone(), path, common.clone(), connection, queue);
         Ok(Self {
@@ -217,6 +214,32 @@ async fn first_read(readers: &SqlitePool) -> sqlx::Result<()> {
         .execute(readers)
         .await
         .map(|_| ())
+}
+
+/// The connection that will write, on a file that has its form and its schema.
+///
+/// SQLite's busy handler does not wait while a file is turned to WAL (two that try at once would wait
+/// for each other), so that of two processes at a new file one hears at once that it is locked.
+async fn first_connection(path: &Path, place: &Place) -> Result<SqliteConnection, JournalError> {
+    let until = Instant::now() + place.patience;
+    loop {
+        match prepared_connection(path, place).await {
+            Err(JournalError::Locked { .. }) if Instant::now() < until => sleep(BUSY_PAUSE).await,
+            ended => return ended,
+        }
+    }
+}
+
+async fn prepared_connection(path: &Path, place: &Place) -> Result<SqliteConnection, JournalError> {
+    let mut connection = options(path, place)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .connect()
+        .await
+        .map_err(|error| place.explain_sql(error))?;
+    prepare(place, &mut connection).await?;
+    Ok(connection)
 }
 
 /// The schema, in a transaction that is alone from its start.

@@ -388,3 +388,22 @@ async fn the_disk_cannot_be_written() {
     })
     .await;
 }
+
+/// SQLite says at once that a file is locked while another process gives it its form.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_new_file_is_opened_by_many_at_once() {
+    for _ in 0..10 {
+        let place = Place::sqlite();
+        let journals: Vec<Journal> = (0..6).map(|_| place.journal()).collect();
+        let mut tasks = tokio::task::JoinSet::new();
+        for journal in journals {
+            tasks.spawn(async move { end(&journal, invoice(), made(5)).await });
+        }
+        let ended = in_time(tasks.join_all()).await;
+        assert!(
+            ended
+                .iter()
+                .all(|record| record.state == OperationState::Accepted)
+        );
+    }
+}
