@@ -138,7 +138,7 @@ fn balance(tiyn: i64) -> Result<Balance, String> {
     Balance::from_tiyn(tiyn).map_err(|error| error.to_string())
 }
 
-fn parsed<T: FromStr>(row: &Row, column: &'static str) -> Result<T, StepError>
+pub(super) fn parsed<T: FromStr>(row: &Row, column: &'static str) -> Result<T, StepError>
 where
     T::Err: std::fmt::Display,
 {
@@ -155,7 +155,11 @@ fn number<T, E: std::fmt::Display>(
         .transpose()
 }
 
-fn word<T>(row: &Row, column: &'static str, of_word: impl Fn(&str) -> Option<T>) -> Result<T, StepError> {
+pub(super) fn word<T>(
+    row: &Row,
+    column: &'static str,
+    of_word: impl Fn(&str) -> Option<T>,
+) -> Result<T, StepError> {
     let text = row.text(column)?;
     of_word(&text).ok_or_else(|| StepError::Unreadable(format!("`{column}` is `{}`", text.escape_debug())))
 }

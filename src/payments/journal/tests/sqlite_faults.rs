@@ -140,7 +140,7 @@ async fn of_a_newer_version() {
     assert!(
         error
             .to_string()
-            .ends_with("has schema version 7, this program knows versions up to 1"),
+            .ends_with("has schema version 7, this program knows versions up to 5"),
         "{error}"
     );
 }
