@@ -255,6 +255,12 @@ fn point(points: &mut BTreeMap<(Bin, OffsetDateTime), Point>, bin: Bin, start: O
 }
 
 impl DayBook {
+    /// Invoices, QR codes and links together.
+    #[must_use]
+    pub fn made(&self) -> Tally {
+        self.invoices.and(self.qr).and(self.links)
+    }
+
     fn empty(bin: Bin, day: Date) -> Self {
         let none = Tally::default();
         Self {
@@ -280,6 +286,16 @@ impl Tally {
         self.count = self.count.saturating_add(heap.count);
         self.tiyn = self.tiyn.saturating_add(heap.tiyn);
         self.unpriced = self.unpriced.saturating_add(heap.unpriced);
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            count: self.count.saturating_add(other.count),
+            tiyn: self.tiyn.saturating_add(other.tiyn),
+            unpriced: self.unpriced.saturating_add(other.unpriced),
+        }
     }
 
     /// The money in tenge, with two decimals.

@@ -48,6 +48,7 @@ mod doctor_reports;
 mod doctor_sockets;
 mod gateway_access;
 mod gateway_contracts;
+mod gateway_figures;
 mod gateway_kit;
 mod gateway_limits;
 mod gateway_nginx;

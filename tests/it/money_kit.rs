@@ -108,18 +108,23 @@ impl Shop {
 
     /// At the till: past this program.
     pub async fn cashier_refunds(&self, payment: PaymentId, amount: &str) {
-        let address = self.sandbox.control_address();
-        let body = format!("{{\"amount\": {amount}}}");
-        let request = format!(
-            "POST /payments/{payment}/refund HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-            body.len()
-        );
-        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        in_time(stream.read_to_string(&mut answer)).await.unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        cashier_refunds(&self.sandbox, payment, amount).await;
     }
+}
+
+/// At the till: past this program.
+pub async fn cashier_refunds(sandbox: &Sandbox, payment: PaymentId, amount: &str) {
+    let address = sandbox.control_address();
+    let body = format!("{{\"amount\": {amount}}}");
+    let request = format!(
+        "POST /payments/{payment}/refund HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    in_time(stream.read_to_string(&mut answer)).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
 pub fn keyed(key: &str) -> Origin {
