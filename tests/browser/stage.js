@@ -28,9 +28,7 @@ export class Stage {
       line('Flowers only', stage.narrow, [FLOWERS], ['admin', 'create', 'refund', 'read']),
       line('shop', stage.shop, [FLOWERS, GIFTS], ['create', 'refund', 'read']),
     ].join(''));
-    const merchant = join(stage.folder, 'certs', GIFTS, 'merchant.toml');
-    const named = readFileSync(merchant, 'utf8').replace(/^name = .*$/m, `name = 'Gifts ${MARKUP}'`);
-    writeFileSync(merchant, named);
+    stage.rename(`Gifts ${MARKUP}`);
     stage.bank = await started(kaspi, ['sandbox', 'run', '--dir', stage.folder]);
     stage.control = `http://${stage.bank.ready.control}`;
     await stage.serve();
@@ -79,6 +77,12 @@ export class Stage {
   async invoice(fields) {
     const answer = await this.call('POST', '/api/v1/kaspi/create', order(fields));
     return answer.external_id;
+  }
+
+  /** Calls the shop of gifts something else; the gateway notices by itself. */
+  rename(name) {
+    const merchant = join(this.folder, 'certs', GIFTS, 'merchant.toml');
+    writeFileSync(merchant, readFileSync(merchant, 'utf8').replace(/^name = .*$/m, `name = "${name}"`));
   }
 
   async pay(id) {

@@ -132,9 +132,15 @@ async fn books_page(hall: &Hall, request: Request, lang: Lang) -> Result<Respons
     if let Some((_, _, one)) = &compared
         && matches!(one.stands, Stands::Running(..))
     {
-        response
-            .headers_mut()
-            .insert(header::REFRESH, HeaderValue::from_static("2"));
+        // the whole address: to one that ends in a fragment a browser only scrolls
+        let again = format!(
+            "2; url={}?lang={}&{query}",
+            Place::Reconciliation.address(),
+            lang.code()
+        );
+        if let Ok(again) = HeaderValue::from_str(&again) {
+            response.headers_mut().insert(header::REFRESH, again);
+        }
     }
     Ok(response)
 }
@@ -225,7 +231,7 @@ async fn bank(State(hall): State<Arc<Hall>>, request: Request) -> Response {
             let mut response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::SEE_OTHER;
             let there = format!(
-                "{}?lang={}&bin={bin}&from={day}&to={day}&bank_bin={bin}&bank_day={day}#bank",
+                "{}?lang={}&bin={bin}&from={day}&to={day}&bank_bin={bin}&bank_day={day}",
                 Place::Reconciliation.address(),
                 lang.code()
             );

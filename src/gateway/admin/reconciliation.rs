@@ -42,7 +42,7 @@ impl Page<'_> {
         if self.books.is_empty() {
             return format!("<p class=\"empty\">{}</p>\n", words.nothing);
         }
-        let columns = columns(words);
+        let columns = columns(words, self.books);
         let mut html = format!(
             "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{0}\">\n<table class=\"books\">\n\
              <caption>{0}, {1} – {2}</caption>\n<thead><tr><th scope=\"col\">{3}</th><th scope=\"col\">{4}</th>",
@@ -298,21 +298,29 @@ fn choice(
 
 type Column = (&'static str, fn(&DayBook) -> Tally);
 
-fn columns(words: &ReportWords) -> [Column; 12] {
-    [
+/// The first of them are always shown, the others where there is something in them: a table that has to be
+/// scrolled hides more than it shows.
+fn columns(words: &ReportWords, books: &[DayBook]) -> Vec<Column> {
+    const ALWAYS: usize = 4;
+    let all: [Column; 12] = [
         (words.made, DayBook::made),
-        (words.invoices, |book| book.invoices),
-        (words.qr, |book| book.qr),
-        (words.links, |book| book.links),
         (words.paid, |book| book.paid),
-        (words.late, |book| book.late),
         (words.refunded, |book| book.refunded),
-        (words.canceled, |book| book.canceled),
         (words.unknown, |book| book.unknown),
+        (words.late, |book| book.late),
         (words.refused, |book| book.refused),
         (words.not_sent, |book| book.not_sent),
         (words.not_made, |book| book.not_made),
-    ]
+        (words.canceled, |book| book.canceled),
+        (words.invoices, |book| book.invoices),
+        (words.qr, |book| book.qr),
+        (words.links, |book| book.links),
+    ];
+    let shown = |(place, (_, tally)): &(usize, Column)| {
+        *place < ALWAYS || books.iter().any(|book| tally(book).count > 0)
+    };
+    let kept = all.into_iter().enumerate().filter(shown);
+    kept.map(|(_, column)| column).collect()
 }
 
 /// Tenge with thousands apart, as the language writes them.
