@@ -145,7 +145,7 @@ where
     row.text(column)?.parse().map_err(unreadable(column))
 }
 
-fn number<T, E: std::fmt::Display>(
+pub(super) fn number<T, E: std::fmt::Display>(
     row: &Row,
     column: &'static str,
     make: impl Fn(i64) -> Result<T, E>,
@@ -185,6 +185,6 @@ fn optional_time(row: &Row, column: &'static str) -> Result<Option<OffsetDateTim
     row.optional_int(column)?.map(time_at).transpose()
 }
 
-fn unreadable<E: std::fmt::Display>(column: &'static str) -> impl Fn(E) -> StepError {
+pub(super) fn unreadable<E: std::fmt::Display>(column: &'static str) -> impl Fn(E) -> StepError {
     move |error| StepError::Unreadable(format!("`{column}`: {error}"))
 }
