@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::access::{Door, Visitor};
+use super::admin::Comparisons;
 use super::delivery::Deliveries;
 use super::limits::{Limits, Turn};
 use super::metrics::Metrics;
@@ -30,6 +31,7 @@ pub(super) struct Hall {
     pub(super) tls: ArcSwapOption<ServerConfig>,
     pub(super) metrics: Metrics,
     pub(super) deliveries: Deliveries,
+    pub(super) comparisons: Arc<Comparisons>,
     pub(super) patience: Patience,
     pub(super) started: Instant,
     settings: ArcSwap<GatewaySettings>,
@@ -46,6 +48,7 @@ impl Hall {
         Ok(Self {
             deliveries: Deliveries::new(payments.clone()),
             payments,
+            comparisons: Arc::default(),
             surroundings,
             door: Door::new(&settings.tokens),
             limits: ArcSwap::from_pointee(Limits::new(settings.limits)),

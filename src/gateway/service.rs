@@ -21,7 +21,7 @@ use utoipa_axum::routes;
 use super::hall::Hall;
 use super::notes::Notes;
 use super::page::{self, FailedBecause};
-use super::{backend, docs, health, list, native, old_wrapper};
+use super::{admin, backend, docs, health, list, native, old_wrapper};
 use crate::base::OperationId;
 
 /// Where a call comes from.
@@ -47,6 +47,7 @@ impl Service {
         let (contracts, document) = contracts().with_state(Arc::clone(hall)).split_for_parts();
         let router = contracts
             .merge(docs::router(document))
+            .merge(admin::router(Arc::clone(hall)))
             .route_layer(from_fn(note_route))
             .fallback(async || page::plain(StatusCode::NOT_FOUND, "Not Found"))
             .layer(CatchPanicLayer::custom(|_| {

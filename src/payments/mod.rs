@@ -11,6 +11,7 @@ mod carrier;
 mod comment;
 mod digest;
 mod error;
+mod events;
 mod invoice_gate;
 mod invoices;
 mod journal;
@@ -21,10 +22,12 @@ mod origin;
 mod places;
 mod purchases;
 mod reconcile;
+mod reconcile_day;
 mod refunds;
 mod schedule;
 mod settings;
 mod steps;
+mod sums;
 mod watch;
 
 use std::sync::Arc;
@@ -45,21 +48,24 @@ pub use error::Error;
 use invoice_gate::{Gate, InvoiceGate};
 pub use invoices::{CanceledPayment, CreatedPayment, NewCancel, NewPayment};
 pub use journal::{
-    Answer, BrokenLink, Cause, Cursor, Failure, Filter, HistoryStep, Journal, JournalError, JournalOptions,
-    JournalState, KeyKind, OperationKind, OperationRecord, OperationRoute, OperationState, OwnerId, Page,
-    PaymentFilter, PaymentKind, PaymentRecord, PaymentSource, PurchaseAnswer, Resolution, Serving, Store,
-    UnknownOperations, Verified, WatchPlan, this_person,
+    Answer, BrokenLink, Cause, Cursor, Event, EventFacts, EventFilter, EventKind, Failure, Filter,
+    HistoryStep, Journal, JournalError, JournalOptions, JournalState, KeyKind, NewEvent, OperationKind,
+    OperationRecord, OperationRoute, OperationState, OwnerId, Page, PaymentFilter, PaymentKind,
+    PaymentRecord, PaymentSource, PurchaseAnswer, Resolution, Serving, Store, UnknownOperations, Verified,
+    WatchPlan, this_person,
 };
 pub use judgement::Patience;
 pub use keeper::Keeper;
 pub use origin::{Caller, IdempotencyKey, KeyError, Origin, RequestKey};
 pub use purchases::{CreatedLink, CreatedQr, NewPurchase};
 pub use reconcile::{Difference, Found, ReconcileReport, Reconciled};
+pub use reconcile_day::{DAY_LIMIT, DayComparison};
 pub use refunds::{NewRefund, Refunded};
 pub use schedule::Pace;
 pub use settings::PaymentsSettings;
 #[doc(hidden)]
 pub use steps::{Step, Steps};
+pub use sums::{ALMATY, DayBook, Point, Series, SeriesStep, Speed, Tally, day_bounds};
 pub use watch::{Watch, WatchEnd, WatchEvent};
 
 /// Makes payments, looks after them, and pays them back.

@@ -9,6 +9,8 @@ mod course;
 mod derived;
 mod engine;
 mod error;
+mod event;
+mod events;
 mod fault;
 mod filter;
 mod handle;
@@ -30,6 +32,7 @@ mod schema;
 mod sql;
 mod sqlite;
 mod step;
+mod tally;
 mod words;
 
 use std::path::PathBuf;
@@ -41,6 +44,7 @@ use time::OffsetDateTime;
 use crate::base::{Clock, OperationId, Secret};
 
 pub use error::{Cause, JournalError};
+pub use event::{Event, EventFacts, EventFilter, EventKind, NewEvent};
 pub use filter::{Cursor, Filter, Page, PaymentFilter};
 pub use handle::{Journal, Serving};
 pub(in crate::payments) use new::{Begun, Key, NewOperation};
@@ -50,6 +54,7 @@ pub use record::{
 };
 pub(in crate::payments) use record::{NewKnownPayment, NextLook, Noted, Outcome};
 pub(in crate::payments) use refund_turn::RefundTurn;
+pub(in crate::payments) use tally::{Heap, OperationHeap, Tallies, Window};
 
 /// Where a journal is kept.
 #[derive(Clone, Debug)]
