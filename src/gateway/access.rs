@@ -49,17 +49,23 @@ impl Door {
             return Ok(Visitor::Anybody);
         }
         let hash = presented(headers, query_token)?;
+        self.of_hash(&hash)
+            .map(Visitor::Known)
+            .ok_or(Problem::Unauthorized("this token is nobody's"))
+    }
+
+    /// Whose a token is, as it stands now.
+    pub(super) fn of_hash(&self, hash: &[u8; 32]) -> Option<Arc<GatewayToken>> {
+        let tokens = self.0.load_full();
         // every token is compared, whichever fits, so that time tells nothing
         let mut found = None;
         for token in tokens.iter() {
-            let fits: Choice = token.sha256.bytes().ct_eq(&hash);
+            let fits: Choice = token.sha256.bytes().ct_eq(hash);
             if bool::from(fits) {
                 found = Some(Arc::clone(token));
             }
         }
         found
-            .map(Visitor::Known)
-            .ok_or(Problem::Unauthorized("this token is nobody's"))
     }
 }
 
@@ -157,13 +163,13 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
         .then(|| token.trim_ascii())
 }
 
-fn sha256(token: &[u8]) -> [u8; 32] {
+pub(super) fn sha256(token: &[u8]) -> [u8; 32] {
     Sha256::digest(token).into()
 }
 
 /// Where no token guards the gateway, only a program on this machine may call: no page in a browser, and
 /// nobody behind a proxy.
-fn refuse_from_afar(headers: &HeaderMap) -> Result<(), Problem> {
+pub(super) fn refuse_from_afar(headers: &HeaderMap) -> Result<(), Problem> {
     let refused = |why: String| {
         Err(Problem::Forbidden(format!(
             "{why}, and without `[[gateway.token]]` only programs on this machine may call"

@@ -30,11 +30,21 @@ pub(super) enum Contract {
     OldWrapper,
 }
 
+/// On a request: whom the admin page has let in by a session rather than by a token in a header.
+#[derive(Clone, Debug)]
+pub(super) struct Admitted {
+    pub(super) visitor: Visitor,
+    /// What its forms have to bring along.
+    pub(super) proof: String,
+}
+
 /// One call whose caller is known and may do what it asks.
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) contract: Contract,
     pub(super) visitor: Visitor,
+    /// What a form of a session has to bring along; empty where there is no session.
+    pub(super) proof: String,
     pub(super) notes: Arc<Notes>,
     /// It moves no money.
     pub(super) only_reads: bool,
@@ -66,7 +76,11 @@ impl Call {
             Contract::OldWrapper => QueryToken::of(&head.uri),
             Contract::Backend | Contract::Native => QueryToken::NotHere,
         };
-        let visitor = hall.door.visitor(&head.headers, query_token)?;
+        let admitted = head.extensions.get::<Admitted>().cloned();
+        let (visitor, proof) = match admitted {
+            Some(admitted) => (admitted.visitor, admitted.proof),
+            None => (hall.door.visitor(&head.headers, query_token)?, String::new()),
+        };
         notes.caller(visitor.name());
         hall.limits().count_token(visitor.name())?;
         if !visitor.may(verb) {
@@ -80,6 +94,7 @@ impl Call {
         Ok(Self {
             contract,
             visitor,
+            proof,
             notes,
             only_reads: verb == Verb::Read,
             place: if head.method == Method::GET {
@@ -241,7 +256,7 @@ impl Call {
     }
 }
 
-async fn read(headers: &HeaderMap, body: axum::body::Body, hall: &Hall) -> Result<Bytes, Problem> {
+pub(super) async fn read(headers: &HeaderMap, body: axum::body::Body, hall: &Hall) -> Result<Bytes, Problem> {
     let too_large = || Problem::TooLarge { limit: BODY_LIMIT };
     let announced = headers
         .get(header::CONTENT_LENGTH)

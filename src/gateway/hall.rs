@@ -9,8 +9,8 @@ use rustls::ServerConfig;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::access::{Door, Visitor};
-use super::admin::Comparisons;
+use super::access::{Door, Visitor, is_loopback_host};
+use super::admin::{Comparisons, Sessions};
 use super::delivery::Deliveries;
 use super::limits::{Limits, Turn};
 use super::metrics::Metrics;
@@ -32,6 +32,9 @@ pub(super) struct Hall {
     pub(super) metrics: Metrics,
     pub(super) deliveries: Deliveries,
     pub(super) comparisons: Arc<Comparisons>,
+    pub(super) sessions: Sessions,
+    /// Kaspi's address is this machine: no real money moves.
+    pub(super) sandboxed: bool,
     pub(super) patience: Patience,
     pub(super) started: Instant,
     settings: ArcSwap<GatewaySettings>,
@@ -41,6 +44,7 @@ pub(super) struct Hall {
 impl Hall {
     pub(super) fn new(
         settings: &GatewaySettings,
+        kaspi_host: &str,
         payments: Payments,
         surroundings: Arc<dyn Surroundings>,
         patience: Patience,
@@ -49,6 +53,8 @@ impl Hall {
             deliveries: Deliveries::new(payments.clone()),
             payments,
             comparisons: Arc::default(),
+            sessions: Sessions::default(),
+            sandboxed: is_loopback_host(kaspi_host),
             surroundings,
             door: Door::new(&settings.tokens),
             limits: ArcSwap::from_pointee(Limits::new(settings.limits)),

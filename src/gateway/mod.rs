@@ -157,7 +157,7 @@ impl Gateway {
         patience: Patience,
     ) -> Result<Self, GatewayError> {
         guarded(settings, kaspi_host)?;
-        let hall = Arc::new(Hall::new(settings, payments, surroundings, patience)?);
+        let hall = Arc::new(Hall::new(settings, kaspi_host, payments, surroundings, patience)?);
         let service = service::Service::new(&hall);
         Ok(Self { hall, service })
     }

@@ -4,8 +4,8 @@ use time::OffsetDateTime;
 
 use super::journal::NewKnownPayment;
 use super::{
-    Error, Filter, HistoryStep, Journal, JournalState, OperationRecord, Page, PaymentFilter, PaymentRecord,
-    PaymentSource, Payments, Resolution, UnknownOperations,
+    Error, Filter, HistoryStep, Journal, JournalState, NewTrailLine, OperationRecord, Page, PaymentFilter,
+    PaymentRecord, PaymentSource, Payments, Resolution, TrailLine, UnknownOperations,
 };
 use crate::base::{Amount, Bin, OperationId, PaymentId, TradePointId};
 
@@ -108,6 +108,37 @@ impl Payments {
     ) -> Result<OperationRecord, Error> {
         let settled = self.journal.settle(id, resolution, false, who, why).await;
         settled.map_err(Error::books)
+    }
+
+    /// Writes down what a person is about to do, or what came of it: a line that stays.
+    ///
+    /// # Errors
+    ///
+    /// The journal cannot be written; then it should not be done.
+    pub async fn trace(&self, line: NewTrailLine) -> Result<(), Error> {
+        self.journal.trace(line).await.map_err(Error::books)
+    }
+
+    /// What people did, the latest first: of these BINs, or of all. At most 1000 lines, and those before
+    /// the line with this number.
+    ///
+    /// # Errors
+    ///
+    /// The journal cannot be read.
+    pub async fn trail(
+        &self,
+        bins: &[Bin],
+        before: Option<i64>,
+        limit: u16,
+    ) -> Result<Vec<TrailLine>, Error> {
+        if !self.journal.exists() {
+            return Ok(Vec::new());
+        }
+        let limit = i64::from(limit.min(1000));
+        self.journal
+            .trail(bins, before, limit)
+            .await
+            .map_err(Error::books)
     }
 
     /// Puts payments in that were made elsewhere, so that they are refunded by the BIN that made them.

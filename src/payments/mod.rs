@@ -49,10 +49,10 @@ use invoice_gate::{Gate, InvoiceGate};
 pub use invoices::{CanceledPayment, CreatedPayment, NewCancel, NewPayment};
 pub use journal::{
     Answer, BrokenLink, Cause, Cursor, Event, EventFacts, EventFilter, EventKind, Failure, Filter,
-    HistoryStep, Journal, JournalError, JournalOptions, JournalState, KeyKind, NewEvent, OperationKind,
-    OperationRecord, OperationRoute, OperationState, OwnerId, Page, PaymentFilter, PaymentKind,
-    PaymentRecord, PaymentSource, PurchaseAnswer, Resolution, Serving, Store, UnknownOperations, Verified,
-    WatchPlan, this_person,
+    HistoryStep, Journal, JournalError, JournalOptions, JournalState, KeyKind, NewEvent, NewTrailLine,
+    OperationKind, OperationRecord, OperationRoute, OperationState, OwnerId, Page, PaymentFilter,
+    PaymentKind, PaymentRecord, PaymentSource, PurchaseAnswer, Resolution, Serving, Store, TrailLine,
+    UnknownOperations, Verified, WatchPlan, this_person,
 };
 pub use judgement::Patience;
 pub use keeper::Keeper;

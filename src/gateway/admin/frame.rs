@@ -8,6 +8,7 @@ use http::{HeaderValue, StatusCode, header};
 
 use super::chart::escaped;
 use super::report_words::{Lang, words};
+use super::words::words as admin_words;
 use crate::gateway::problem::Problem;
 
 /// Own styles, own forms, nothing else.
@@ -18,15 +19,36 @@ const STYLE: &str = concat!(include_str!("figures.css"), include_str!("chart.css
 /// The pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
+    Bins,
+    Payments,
+    Unknown,
+    Test,
     Reconciliation,
     Charts,
+    Trail,
+    Leave,
 }
 
 impl Place {
-    const ALL: [Self; 2] = [Self::Reconciliation, Self::Charts];
+    const ALL: [Self; 8] = [
+        Self::Bins,
+        Self::Payments,
+        Self::Unknown,
+        Self::Test,
+        Self::Reconciliation,
+        Self::Charts,
+        Self::Trail,
+        Self::Leave,
+    ];
 
     pub(super) fn address(self) -> &'static str {
         match self {
+            Self::Bins => "/admin",
+            Self::Payments => "/admin/payments",
+            Self::Unknown => "/admin/unknown",
+            Self::Test => "/admin/test",
+            Self::Trail => "/admin/trail",
+            Self::Leave => "/admin/logout",
             Self::Reconciliation => "/admin/reconciliation",
             Self::Charts => "/admin/charts",
         }
@@ -34,15 +56,35 @@ impl Place {
 
     fn title(self, lang: Lang) -> &'static str {
         match self {
+            Self::Bins => admin_words(lang).bins,
+            Self::Payments => admin_words(lang).payments,
+            Self::Unknown => admin_words(lang).unknown,
+            Self::Test => admin_words(lang).test,
+            Self::Trail => admin_words(lang).trail,
+            Self::Leave => admin_words(lang).leave,
             Self::Reconciliation => words(lang).reconciliation,
             Self::Charts => words(lang).charts,
         }
+    }
+
+    /// Whether a stretch of days that is shown on one page is shown on this one too.
+    fn has_days(self) -> bool {
+        matches!(self, Self::Reconciliation | Self::Charts)
     }
 }
 
 /// A whole page round `content`, which is markup. `query` is what the languages and the other pages are
 /// shown with too.
 pub(super) fn page(lang: Lang, place: Place, query: &str, content: &str) -> Response {
+    drawn(lang, place, place.title(lang), query, content, &Place::ALL)
+}
+
+/// A page for somebody who has not come in yet.
+pub(super) fn outside(lang: Lang, place: Place, title: &str, content: &str) -> Response {
+    drawn(lang, place, title, "", content, &[])
+}
+
+fn drawn(lang: Lang, place: Place, title: &str, query: &str, content: &str, places: &[Place]) -> Response {
     let words = words(lang);
     let mut html = format!(
         "<!doctype html>\n<html lang=\"{}\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -51,17 +93,25 @@ pub(super) fn page(lang: Lang, place: Place, query: &str, content: &str) -> Resp
          <link rel=\"icon\" href=\"/admin/figures.svg\">\n<link rel=\"stylesheet\" href=\"/admin/figures.css\">\n</head>\n<body>\n\
          <a class=\"skip\" href=\"#main\">{}</a>\n<header>\n<nav aria-label=\"{}\">\n<ul>\n",
         lang.code(),
-        place.title(lang),
+        title,
         words.skip,
         words.pages
     );
     let query = escaped(query);
-    for other in Place::ALL {
+    let with_days = |other: Place| {
+        if other.has_days() && place.has_days() {
+            format!("&amp;{query}")
+        } else {
+            String::new()
+        }
+    };
+    for &other in places {
         let _ = writeln!(
             html,
-            "<li><a href=\"{}?lang={}&amp;{query}\"{}>{}</a></li>",
+            "<li><a href=\"{}?lang={}{}\"{}>{}</a></li>",
             other.address(),
             lang.code(),
+            with_days(other),
             if other == place {
                 " aria-current=\"page\""
             } else {
@@ -78,7 +128,7 @@ pub(super) fn page(lang: Lang, place: Place, query: &str, content: &str) -> Resp
     for other in Lang::ALL {
         let _ = writeln!(
             html,
-            "<li><a href=\"{}?lang={1}&amp;{query}\" lang=\"{1}\" hreflang=\"{1}\"{2}>{3}</a></li>",
+            "<li><a href=\"{}?lang={1}{4}\" lang=\"{1}\" hreflang=\"{1}\"{2}>{3}</a></li>",
             place.address(),
             other.code(),
             if other == lang {
@@ -86,7 +136,8 @@ pub(super) fn page(lang: Lang, place: Place, query: &str, content: &str) -> Resp
             } else {
                 ""
             },
-            other.name()
+            other.name(),
+            with_days(place)
         );
     }
     let _ = write!(
@@ -130,6 +181,8 @@ pub(super) fn file(content_type: &'static str, body: Body) -> Response {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    // not `no-referrer`: with that, a browser sends the forms of these pages with `Origin: null`
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     response
 }

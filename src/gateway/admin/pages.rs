@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{get, post};
 use http::{HeaderValue, StatusCode, header};
@@ -16,9 +17,12 @@ use super::frame::{self, Place};
 use super::graphs::{self, Graphs};
 use super::reconciliation::{self, Page};
 use super::report_words::{Lang, words};
+use super::session::cookie_named;
 use super::sheet::Dialect;
 use super::span::{self, BadSpan, Span};
+use super::words::words as admin_words;
 use super::{accountant, accountant::Wanted};
+use super::{bins, guard, login, payment, payments, test_payment, trail, unknown};
 use crate::base::Bin;
 use crate::config::Verb;
 use crate::gateway::access::Visitor;
@@ -33,32 +37,66 @@ const KNOWN: [&str; 8] = [
 
 pub(in crate::gateway) fn router(hall: Arc<Hall>) -> Router {
     Router::new()
+        .route(Place::Bins.address(), get(bins::bins))
+        .route(Place::Payments.address(), get(payments::payments))
+        .route("/admin/payment/{id}", get(payment::payment))
+        .route("/admin/payment/{id}/check", post(payment::check))
+        .route(
+            "/admin/payment/{id}/refund",
+            get(payment::ask_refund).post(payment::refund),
+        )
+        .route(
+            "/admin/payment/{id}/cancel",
+            get(payment::ask_cancel).post(payment::cancel),
+        )
+        .route(Place::Unknown.address(), get(unknown::unknown))
+        .route("/admin/unknown/{id}", get(unknown::one).post(unknown::resolve))
+        .route(
+            Place::Test.address(),
+            get(test_payment::form).post(test_payment::make),
+        )
+        .route(Place::Trail.address(), get(trail::trail))
+        .route(Place::Leave.address(), get(login::leave).post(login::left))
         .route(Place::Reconciliation.address(), get(books))
         .route("/admin/reconciliation/file", get(file))
         .route("/admin/reconciliation/bank", post(bank))
         .route(Place::Charts.address(), get(charts))
+        .route_layer(from_fn_with_state(Arc::clone(&hall), guard::guard))
+        .route("/admin/login", post(login::login))
         .with_state(hall)
         .route("/admin/figures.css", get(frame::style))
         .route("/admin/figures.svg", get(frame::icon))
 }
 
+/// The cookie with the language that somebody chose.
+pub(super) const LANG_COOKIE: &str = "kaspi_lang";
+
 /// Why a page is not shown.
-enum Refused {
+pub(super) enum Refused {
     Span(BadSpan),
     Problem(Problem),
+    /// Something is wrong with what was filled in, in the person's language.
+    Text(&'static str),
+    /// No such thing, as far as this visitor may know.
+    Missing,
 }
 
 /// Who asks, and for what.
-struct Asked {
-    call: Call,
-    fields: HashMap<String, String>,
+pub(super) struct Asked {
+    pub(super) call: Call,
+    pub(super) fields: HashMap<String, String>,
     /// The BINs that the token may see, with their names.
-    own: Vec<(Bin, String)>,
+    pub(super) own: Vec<(Bin, String)>,
     today: Date,
 }
 
 impl Asked {
-    async fn of(hall: &Hall, request: Request, known: &[&'static str], form: bool) -> Result<Self, Refused> {
+    pub(super) async fn of(
+        hall: &Hall,
+        request: Request,
+        known: &[&'static str],
+        form: bool,
+    ) -> Result<Self, Refused> {
         let call = Call::open(hall, request, Contract::Native, Verb::Admin).await?;
         let mut given = if form { call.form(known) } else { call.query(known) };
         let fields = known
@@ -119,6 +157,7 @@ async fn books_page(hall: &Hall, request: Request, lang: Lang) -> Result<Respons
     let page = Page {
         lang,
         address: Place::Reconciliation.address(),
+        proof: &asked.call.proof,
         own: &asked.own,
         span: &span,
         books: &books,
@@ -228,17 +267,12 @@ async fn bank(State(hall): State<Arc<Hall>>, request: Request) -> Response {
     let lang = spoken(&request);
     match begun(&hall, request).await {
         Ok((bin, day, lang)) => {
-            let mut response = Response::new(Body::empty());
-            *response.status_mut() = StatusCode::SEE_OTHER;
             let there = format!(
                 "{}?lang={}&bin={bin}&from={day}&to={day}&bank_bin={bin}&bank_day={day}",
                 Place::Reconciliation.address(),
                 lang.code()
             );
-            if let Ok(there) = HeaderValue::from_str(&there) {
-                response.headers_mut().insert(header::LOCATION, there);
-            }
-            response
+            see_other(&there)
         }
         Err(refused) => drawn(lang, Place::Reconciliation, Err(refused)),
     }
@@ -278,8 +312,8 @@ fn own(hall: &Hall, visitor: &Visitor) -> Vec<(Bin, String)> {
     named
 }
 
-/// The language that the address names, else the browser's own.
-fn spoken(request: &Request) -> Lang {
+/// The language that the address names, else the one that was chosen before, else the browser's own.
+pub(super) fn spoken(request: &Request) -> Lang {
     let query = request.uri().query().unwrap_or_default();
     let named = query.split('&').find_map(|pair| pair.strip_prefix("lang="));
     let accepted = request
@@ -287,14 +321,19 @@ fn spoken(request: &Request) -> Lang {
         .get(header::ACCEPT_LANGUAGE)
         .and_then(|value| value.to_str().ok());
     named
+        .or_else(|| cookie_named(request.headers(), LANG_COOKIE))
         .and_then(Lang::coded)
         .unwrap_or_else(|| Lang::accepted(accepted.unwrap_or_default()))
 }
 
-fn drawn(lang: Lang, place: Place, outcome: Result<Response, Refused>) -> Response {
+pub(super) fn drawn(lang: Lang, place: Place, outcome: Result<Response, Refused>) -> Response {
     match outcome {
         Ok(response) => response,
         Err(Refused::Problem(problem)) => frame::refusal(lang, place, &problem),
+        Err(Refused::Text(text)) => frame::failure(lang, place, StatusCode::UNPROCESSABLE_ENTITY, text),
+        Err(Refused::Missing) => {
+            frame::failure(lang, place, StatusCode::NOT_FOUND, admin_words(lang).missing)
+        }
         Err(Refused::Span(bad)) => {
             let text = match bad {
                 BadSpan::Bin => words(lang).bad_bin,
@@ -303,6 +342,21 @@ fn drawn(lang: Lang, place: Place, outcome: Result<Response, Refused>) -> Respon
             frame::failure(lang, place, StatusCode::UNPROCESSABLE_ENTITY, text)
         }
     }
+}
+
+/// A page that says why nobody came so far.
+pub(super) fn refused(lang: Lang, problem: &Problem) -> Response {
+    frame::refusal(lang, Place::Bins, problem)
+}
+
+/// Sends the browser to another page.
+pub(super) fn see_other(there: &str) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    if let Ok(there) = HeaderValue::from_str(there) {
+        response.headers_mut().insert(header::LOCATION, there);
+    }
+    response
 }
 
 impl From<Problem> for Refused {

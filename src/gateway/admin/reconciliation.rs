@@ -18,6 +18,8 @@ pub(super) struct Page<'a> {
     pub(super) lang: Lang,
     /// Where the page itself, its files and its question to the bank live.
     pub(super) address: &'a str,
+    /// What its form has to bring along.
+    pub(super) proof: &'a str,
     /// The BINs that may be chosen, and their names.
     pub(super) own: &'a [(Bin, String)],
     pub(super) span: &'a Span,
@@ -154,10 +156,11 @@ impl Page<'_> {
         };
         let mut html = format!(
             "<section aria-labelledby=\"bank\">\n<h2 id=\"bank\">{}</h2>\n<p class=\"hint\">{}</p>\n\
-             <form method=\"post\" action=\"{}/bank\" class=\"filter\">{}\n{}",
+             <form method=\"post\" action=\"{}/bank\" class=\"filter\">{}{}\n{}",
             words.bank,
             words.bank_intro,
             escaped(self.address),
+            super::guard::proof_field(self.proof),
             spoken(self.lang),
             choice(words, "bank-bin", self.own, bin, None)
         );

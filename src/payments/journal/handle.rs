@@ -490,6 +490,24 @@ impl Journal {
         self.read(super::tally::AddUp(window)).await
     }
 
+    // ---- what people did
+
+    /// Writes down what a person is about to do, or what came of it.
+    pub(in crate::payments) async fn trace(&self, line: super::NewTrailLine) -> Result<(), JournalError> {
+        self.write(super::trail::Trace(line)).await
+    }
+
+    /// What people did, the latest first.
+    pub(in crate::payments) async fn trail(
+        &self,
+        bins: &[Bin],
+        before: Option<i64>,
+        limit: i64,
+    ) -> Result<Vec<super::TrailLine>, JournalError> {
+        let bins = bins.to_vec();
+        self.read(super::trail::Trail { bins, before, limit }).await
+    }
+
     // ---- events
 
     /// Events, the earliest first.

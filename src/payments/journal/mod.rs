@@ -33,6 +33,7 @@ mod sql;
 mod sqlite;
 mod step;
 mod tally;
+mod trail;
 mod words;
 
 use std::path::PathBuf;
@@ -55,6 +56,7 @@ pub use record::{
 pub(in crate::payments) use record::{NewKnownPayment, NextLook, Noted, Outcome};
 pub(in crate::payments) use refund_turn::RefundTurn;
 pub(in crate::payments) use tally::{Heap, OperationHeap, Tallies, Window};
+pub use trail::{NewTrailLine, TrailLine};
 
 /// Where a journal is kept.
 #[derive(Clone, Debug)]

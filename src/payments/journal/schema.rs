@@ -14,12 +14,14 @@ pub(super) const KNOWN: i64 = 5;
 const SQLITE: &[(i64, &str)] = &[
     (1, include_str!("migrations/sqlite_0001.sql")),
     (2, include_str!("migrations/sqlite_0002.sql")),
+    (4, include_str!("migrations/sqlite_0004.sql")),
     (5, include_str!("migrations/sqlite_0005.sql")),
 ];
 #[cfg(feature = "postgres")]
 const POSTGRES: &[(i64, &str)] = &[
     (1, include_str!("migrations/postgres_0001.sql")),
     (2, include_str!("migrations/postgres_0002.sql")),
+    (4, include_str!("migrations/postgres_0004.sql")),
     (5, include_str!("migrations/postgres_0005.sql")),
 ];
 

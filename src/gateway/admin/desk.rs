@@ -1,0 +1,168 @@
+//! What the pages of payments share: who sits there, whose things are shown, the trail of what is done.
+
+use std::future::Future;
+
+use axum::extract::Request;
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+use super::chart::escaped;
+use super::guard::proof_field;
+use super::pages::{Asked, Refused};
+use super::report_words::Lang;
+use super::words::words;
+use crate::base::{Bin, PaymentId};
+use crate::config::Verb;
+use crate::gateway::call::Call;
+use crate::gateway::hall::Hall;
+use crate::gateway::problem::Problem;
+use crate::payments::{ALMATY, Caller, IdempotencyKey, NewTrailLine, Origin, PaymentRecord, RequestKey};
+
+/// Who sits at a page, and what he asks.
+pub(super) struct Desk {
+    pub(super) lang: Lang,
+    pub(super) call: Call,
+    /// The BINs that may be seen, with their names.
+    pub(super) own: Vec<(Bin, String)>,
+    fields: std::collections::HashMap<String, String>,
+}
+
+impl Desk {
+    /// For a page.
+    pub(super) async fn of(
+        hall: &Hall,
+        request: Request,
+        lang: Lang,
+        known: &[&'static str],
+    ) -> Result<Self, Refused> {
+        Self::over(lang, Asked::of(hall, request, known, false).await?)
+    }
+
+    /// For a form that does something.
+    pub(super) async fn of_form(
+        hall: &Hall,
+        request: Request,
+        lang: Lang,
+        known: &[&'static str],
+    ) -> Result<Self, Refused> {
+        Self::over(lang, Asked::of(hall, request, known, true).await?)
+    }
+
+    fn over(lang: Lang, asked: Asked) -> Result<Self, Refused> {
+        Ok(Self {
+            lang,
+            call: asked.call,
+            own: asked.own,
+            fields: asked.fields,
+        })
+    }
+
+    /// A field that is filled in.
+    pub(super) fn field(&self, name: &str) -> Option<&str> {
+        self.fields
+            .get(name)
+            .map(|value| value.trim())
+            .filter(|value| !value.is_empty())
+    }
+
+    /// The BINs whose things may be seen: empty where that is all of them.
+    pub(super) fn bins(&self) -> Vec<Bin> {
+        self.call.visitor.bins().map(<[Bin]>::to_vec).unwrap_or_default()
+    }
+
+    /// Refuses whoever has not this verb besides `admin`.
+    pub(super) fn must(&self, verb: Verb) -> Result<(), Refused> {
+        if self.call.visitor.may(verb) {
+            return Ok(());
+        }
+        let word = match verb {
+            Verb::Create => "create",
+            Verb::Refund => "refund",
+            Verb::Read => "read",
+            Verb::Admin => "admin",
+        };
+        Err(Problem::Forbidden(format!(
+            "token `{}` has not the verb `{word}`",
+            self.call.visitor.name()
+        ))
+        .into())
+    }
+
+    /// A payment of one of the BINs that may be seen. Another one's does not exist.
+    pub(super) async fn payment(&self, hall: &Hall, text: &str) -> Result<PaymentRecord, Refused> {
+        let id: PaymentId = text.parse().map_err(|_| Refused::Missing)?;
+        let known = hall.payments.known_payment(id).await.map_err(Problem::Payment)?;
+        let known = known.filter(|known| self.call.visitor.may_for(known.bin));
+        let known = known.ok_or(Refused::Missing)?;
+        self.call.notes.bin(known.bin);
+        Ok(known)
+    }
+
+    /// A key for a form that is drawn now: however often it is sent, it is one operation.
+    pub(super) fn fresh_key() -> Result<String, Problem> {
+        Ok(format!("page-{}", super::session::random()?))
+    }
+
+    /// On whose behalf a form runs, under the key that was drawn with it.
+    pub(super) fn origin(&self) -> Result<Origin, Refused> {
+        let key = self
+            .field("key")
+            .and_then(|key| key.parse::<IdempotencyKey>().ok());
+        let key = key.ok_or(Refused::Text(words(self.lang).no_key))?;
+        Ok(Origin {
+            caller: self.call.visitor.name().parse::<Caller>().unwrap_or_default(),
+            key: RequestKey::Given(key),
+        })
+    }
+
+    /// The beginning of a form that does something.
+    pub(super) fn form(&self, action: &str) -> String {
+        format!(
+            "<form method=\"post\" action=\"{}\" class=\"filter\">\n\
+             <input type=\"hidden\" name=\"lang\" value=\"{}\">{}\n",
+            escaped(action),
+            self.lang.code(),
+            proof_field(&self.call.proof)
+        )
+    }
+
+    /// What a BIN is called.
+    pub(super) fn name(&self, bin: Bin) -> String {
+        let name = self.own.iter().find(|(one, _)| *one == bin);
+        let name = name.map_or("", |(_, name)| name.as_str());
+        format!("{} <small>{bin}</small>", escaped(name))
+    }
+}
+
+/// Does something that a person asked for: first it is written down, then done, then what came of it.
+pub(super) async fn traced<T>(
+    hall: &Hall,
+    desk: &Desk,
+    (bin, action, subject): (Bin, &'static str, String),
+    work: impl Future<Output = Result<T, Problem>>,
+) -> Result<T, Refused> {
+    let line = |outcome: String| NewTrailLine {
+        who: desk.call.visitor.name().to_owned(),
+        bin: Some(bin),
+        action,
+        subject: subject.clone(),
+        outcome,
+    };
+    let begun = hall.payments.trace(line("begun".to_owned())).await;
+    begun.map_err(Problem::Payment)?;
+    let outcome = work.await;
+    let told = match &outcome {
+        Ok(_) => "done".to_owned(),
+        Err(problem) => problem.told().kind.to_owned(),
+    };
+    if let Err(error) = hall.payments.trace(line(told)).await {
+        tracing::warn!(%error, action, "what came of an action cannot be written into the trail");
+    }
+    Ok(outcome?)
+}
+
+/// A moment, as the clock on the wall shows it in Kazakhstan.
+pub(super) fn moment(at: OffsetDateTime) -> String {
+    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
+    at.to_offset(ALMATY).format(format).unwrap_or_default()
+}
