@@ -47,6 +47,7 @@ mod doctor_openssl;
 mod doctor_reports;
 mod doctor_sockets;
 mod gateway_access;
+mod gateway_admin;
 mod gateway_contracts;
 mod gateway_figures;
 mod gateway_kit;

@@ -68,8 +68,11 @@ fn chosen_lang(request: &Request) -> Option<Lang> {
 async fn admitted(hall: &Hall, request: Request) -> Result<Request, Turned> {
     let headers = request.headers();
     if headers.contains_key(header::AUTHORIZATION) || headers.contains_key("x-api-key") {
-        // no page of another site can send these without our leave, which nobody gives; what they are worth
-        // is looked at by the call
+        // no page of another site can send these without our leave, but a proxy may add them to what a
+        // browser sends; what they are worth is looked at by the call
+        if changes(request.method()) {
+            own_page(headers)?;
+        }
         return Ok(request);
     }
     if hall.door.is_open() {
@@ -77,7 +80,7 @@ async fn admitted(hall: &Hall, request: Request) -> Result<Request, Turned> {
     }
     let standing = hall.sessions.standing(headers, &hall.door).ok_or(Turned::Out)?;
     let mut request = request;
-    if request.method() != Method::GET && request.method() != Method::HEAD {
+    if changes(request.method()) {
         own_page(request.headers())?;
         request = proven(hall, request, &standing.proof).await?;
     }
@@ -86,6 +89,10 @@ async fn admitted(hall: &Hall, request: Request) -> Result<Request, Turned> {
         proof: standing.proof,
     });
     Ok(request)
+}
+
+fn changes(method: &Method) -> bool {
+    method != Method::GET && method != Method::HEAD
 }
 
 /// Without tokens only this machine may come; a browser's page of ours may say whose it is.
