@@ -12,6 +12,7 @@ mod connection;
 mod delivery;
 mod docs;
 mod error;
+mod events;
 mod hall;
 mod health;
 mod input;
@@ -26,6 +27,8 @@ mod page;
 mod problem;
 mod schema;
 mod service;
+mod streams;
+mod telling;
 mod tls;
 
 use std::fmt;
@@ -117,6 +120,8 @@ pub struct Patience {
     pub idle: Duration,
     /// How long a stop waits for calls under way. Longer than any attempt at Kaspi may take.
     pub stop: Duration,
+    /// How long an event stream says nothing where nothing happens.
+    pub heartbeat: Duration,
 }
 
 impl Default for Patience {
@@ -127,6 +132,7 @@ impl Default for Patience {
             write: Duration::from_secs(30),
             idle: Duration::from_secs(75),
             stop: Duration::from_secs(330),
+            heartbeat: Duration::from_secs(15),
         }
     }
 }

@@ -21,7 +21,7 @@ use utoipa_axum::routes;
 use super::hall::Hall;
 use super::notes::Notes;
 use super::page::{self, FailedBecause};
-use super::{backend, docs, health, list, native, old_wrapper};
+use super::{backend, docs, events, health, list, native, old_wrapper};
 use crate::base::OperationId;
 
 /// Where a call comes from.
@@ -34,6 +34,10 @@ pub(super) enum Peer {
 /// On a response: the operation that it settles once it has left.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Settles(pub(super) OperationId);
+
+/// On a response: it has no end of its own, so that nobody waits for it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Endless;
 
 /// Answers requests. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -118,6 +122,7 @@ fn contracts() -> OpenApiRouter<Arc<Hall>> {
         .routes(routes!(native::client_info, native::client_info_by_query))
         .routes(routes!(native::merchants))
         .routes(routes!(list::payments))
+        .routes(routes!(events::events))
         .routes(routes!(old_wrapper::create))
         .routes(routes!(old_wrapper::status))
         .routes(routes!(old_wrapper::refund))
