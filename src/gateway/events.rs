@@ -67,9 +67,7 @@ async fn opened(hall: &Arc<Hall>, request: Request) -> Result<Response, Problem>
         // every one
         (None, None) => Vec::new(),
     };
-    let seat = hall
-        .streams
-        .seat(call.visitor.name(), &hall.settings().limits)?;
+    let seat = hall.streams.seat(call.visitor.name(), &hall.settings().limits)?;
     let newest = hall.payments.newest_event().await?;
     let after = asked.unwrap_or(newest);
     if after > newest {
@@ -79,7 +77,10 @@ async fn opened(hall: &Arc<Hall>, request: Request) -> Result<Response, Problem>
     let body = telling::begin(hall, seat, call.visitor, Wanted { bins, kinds }, after);
     let mut response = Response::new(body);
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/event-stream"),
+    );
     // nginx would collect the answer before it passes it on
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     response.extensions_mut().insert(Endless);
@@ -93,13 +94,10 @@ fn complaint(place: &'static str, name: &'static str, wrong: Wrong) -> Problem {
 }
 
 fn place(text: &str) -> Result<i64, Wrong> {
-    text.parse()
-        .ok()
-        .filter(|place| *place >= 0)
-        .ok_or_else(|| {
-            let why = "an event's id is a whole number, as the stream gave it; `0` stands for the beginning";
-            ("int_parsing", why.to_owned())
-        })
+    text.parse().ok().filter(|place| *place >= 0).ok_or_else(|| {
+        let why = "an event's id is a whole number, as the stream gave it; `0` stands for the beginning";
+        ("int_parsing", why.to_owned())
+    })
 }
 
 fn kinds(given: &Given) -> Result<Vec<EventKind>, Wrong> {

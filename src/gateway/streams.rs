@@ -110,8 +110,8 @@ impl Streams {
             });
         }
         *own += 1;
+        self.seats.tell(&of_token);
         drop(of_token);
-        self.seats.tell();
         Ok(Seat {
             seats: Arc::clone(&self.seats),
             name: name.to_owned(),
@@ -151,7 +151,10 @@ impl Streams {
 
     /// What comes after a place.
     pub(super) async fn after(&self, place: i64, wanted: &Wanted) -> Result<Page, Error> {
-        let kept = self.latest().as_ref().and_then(|latest| latest.after(place, wanted));
+        let kept = self
+            .latest()
+            .as_ref()
+            .and_then(|latest| latest.after(place, wanted));
         if let Some(page) = kept {
             return Ok(page);
         }
@@ -168,7 +171,11 @@ impl Streams {
         let last = events.last().map_or(place, |event| event.position);
         Ok(Page {
             // all that was known of before the journal was asked is in a page that is not full
-            upto: if events.len() < PAGE { last.max(newest) } else { last },
+            upto: if events.len() < PAGE {
+                last.max(newest)
+            } else {
+                last
+            },
             told: events.iter().filter_map(told).collect(),
         })
     }
@@ -315,9 +322,9 @@ impl Seats {
         self.of_token.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tell(&self) {
-        let open = self.lock().values().sum();
-        self.open.send_replace(open);
+    /// Under the lock, so that an older number never comes after a newer one.
+    fn tell(&self, of_token: &HashMap<String, usize>) {
+        self.open.send_replace(of_token.values().sum());
     }
 }
 
@@ -330,7 +337,6 @@ impl Drop for Seat {
                 of_token.remove(&self.name);
             }
         }
-        drop(of_token);
-        self.seats.tell();
+        self.seats.tell(&of_token);
     }
 }

@@ -126,7 +126,11 @@ impl Teller {
                 () = sleep_until(heartbeat) => {}
             }
             // what was not for this caller need not be looked through again
-            let beat = if place > self.told { format!("id: {place}\n\n") } else { ":\n\n".to_owned() };
+            let beat = if place > self.told {
+                format!("id: {place}\n\n")
+            } else {
+                ":\n\n".to_owned()
+            };
             self.say(beat.into()).await?;
             self.told = place;
         }
