@@ -18,6 +18,8 @@ mod commands;
 mod kinds;
 #[path = "docs/links.rs"]
 mod links;
+#[path = "docs/references.rs"]
+mod references;
 #[path = "docs/troubleshooting.rs"]
 mod troubleshooting;
 
