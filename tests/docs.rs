@@ -12,6 +12,8 @@
     missing_debug_implementations
 )]
 
+#[path = "docs/book.rs"]
+mod book;
 #[path = "docs/commands.rs"]
 mod commands;
 #[path = "docs/kinds.rs"]
