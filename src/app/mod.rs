@@ -4,6 +4,8 @@ mod canary;
 #[cfg(feature = "gateway")]
 mod gateway;
 pub mod live;
+#[cfg(feature = "journal")]
+mod notices;
 mod serve;
 mod warm;
 

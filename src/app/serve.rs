@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use super::App;
 use super::live::{LiveError, LiveServer};
+#[cfg(feature = "journal")]
+use super::notices::Notices;
 use super::warm::Warmth;
 use crate::base::{Explain, Fault};
 #[cfg(feature = "journal")]
@@ -27,12 +29,13 @@ pub struct Service {
     books: Books,
 }
 
-/// What it holds of the journal: the right to serve, where it could be had, and the looking after payments.
+/// What it holds of the journal: the right to serve, where it could be had, and those who look after payments and notices.
 #[cfg(feature = "journal")]
 #[derive(Debug)]
 struct Books {
     serving: Option<Serving>,
     keeper: Keeper,
+    notices: Notices,
 }
 
 /// Why a program cannot serve.
@@ -104,6 +107,7 @@ impl Service {
         drop(self.warmth);
         #[cfg(feature = "journal")]
         {
+            drop(self.books.notices);
             self.books.keeper.stop().await;
             drop(self.books.serving);
             self.app.payments().journal().close().await;
@@ -127,6 +131,7 @@ async fn books(app: &App) -> Result<Books, ServeError> {
     Ok(Books {
         serving,
         keeper: app.keep_payments(),
+        notices: app.tell_notices(),
     })
 }
 

@@ -56,6 +56,11 @@ pub struct GatewayLimits {
     pub bin_concurrency: usize,
     /// Connections at one time (`max_connections`); further ones wait.
     pub max_connections: usize,
+    /// Event streams of one token at one time (`token_streams`); further ones are refused.
+    pub token_streams: usize,
+    /// Event streams at one time (`max_streams`), and never more than half of the connections; further
+    /// ones are refused.
+    pub max_streams: usize,
 }
 
 impl Default for GatewayLimits {
@@ -66,6 +71,8 @@ impl Default for GatewayLimits {
             token_concurrency: 512,
             bin_concurrency: 256,
             max_connections: 4096,
+            token_streams: 64,
+            max_streams: 512,
         }
     }
 }

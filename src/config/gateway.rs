@@ -117,6 +117,8 @@ fn limits(raw: &RawGateway) -> Result<GatewayLimits, ConfigError> {
         token_concurrency: count(&raw.token_concurrency, default.token_concurrency)?,
         bin_concurrency: count(&raw.bin_concurrency, default.bin_concurrency)?,
         max_connections: count(&raw.max_connections, default.max_connections)?,
+        token_streams: count(&raw.token_streams, default.token_streams)?,
+        max_streams: count(&raw.max_streams, default.max_streams)?,
     })
 }
 

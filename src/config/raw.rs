@@ -56,6 +56,8 @@ section! {
         token_concurrency: i64,
         bin_concurrency: i64,
         max_connections: i64,
+        token_streams: i64,
+        max_streams: i64,
         log: String,
         poll_invoices: bool,
         token: Vec<Located<RawToken>>,
@@ -124,7 +126,6 @@ impl Hidden {
         &self.0
     }
 
-    #[cfg(test)]
     pub(super) fn new(text: &str) -> Self {
         Self(Zeroizing::new(text.to_owned()))
     }

@@ -40,6 +40,20 @@ impl Door {
         self.0.load().is_empty()
     }
 
+    /// Whether somebody who came in earlier may still do the same.
+    pub(super) fn still_admits(&self, visitor: &Visitor) -> bool {
+        let tokens = self.0.load();
+        match visitor {
+            Visitor::Anybody => tokens.is_empty(),
+            Visitor::Known(had) => tokens.iter().any(|token| {
+                token.name == had.name
+                    && token.sha256 == had.sha256
+                    && token.bins == had.bins
+                    && token.verbs == had.verbs
+            }),
+        }
+    }
+
     /// Finds out who calls. `query_token` is the `access_token` of the one contract that has it.
     pub(super) fn visitor(&self, headers: &HeaderMap, query_token: QueryToken) -> Result<Visitor, Problem> {
         let tokens = self.0.load_full();

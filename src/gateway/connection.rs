@@ -21,7 +21,7 @@ use tokio::time::{Instant, Sleep, interval, sleep, timeout};
 
 use super::Patience;
 use super::delivery::Deliveries;
-use super::service::{Peer, Service, Settles};
+use super::service::{Endless, Peer, Service, Settles};
 use crate::base::OperationId;
 
 /// The longest request head.
@@ -33,6 +33,12 @@ const STREAMS: u32 = 64;
 /// is closed with unread bytes takes the answer with it.
 const LINGER: Duration = Duration::from_secs(10);
 const LINGER_IDLE: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether a connection may go.
+const WATCH: Duration = Duration::from_millis(250);
+
+/// How long a stop lets the last bytes of an event stream leave.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A stream that connections come over.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -59,6 +65,7 @@ pub(super) async fn serve(
         handed: Mutex::default(),
         head_since: Mutex::default(),
         busy: AtomicUsize::new(0),
+        endless: AtomicUsize::new(0),
     });
     let wire = Wire {
         stream,
@@ -70,8 +77,11 @@ pub(super) async fn serve(
     let answer = service_fn(move |request: hyper::Request<Incoming>| {
         let (line, service, peer) = (Arc::clone(&answering), service.clone(), peer.clone());
         Box::pin(async move {
-            let busy = Busy::new(&line);
+            let mut busy = Busy::new(&line);
             let response = service.answer(request.map(Body::new), peer).await;
+            if response.extensions().get::<Endless>().is_some() {
+                busy.without_end();
+            }
             let settles = response.extensions().get::<Settles>().map(|settles| settles.0);
             Ok::<_, Infallible>(response.map(|body| Outgoing {
                 body,
@@ -89,20 +99,22 @@ pub(super) async fn serve(
                 .max_buf_size(HEAD_BYTES)
                 .max_headers(HEADERS)
                 .serve_connection(TokioIo::new(wire), answer);
-            let mut watch = interval(Duration::from_millis(250).min(patience.head));
-            let mut stopping = false;
+            let mut watch = interval(WATCH.min(patience.head));
+            let mut stopping = None;
             loop {
                 tokio::select! {
                     // what ends a connection badly is the caller's affair: the log has its requests
                     _ = poll_fn(|context| serving.poll_without_shutdown(context)) => break,
-                    _ = watch.tick() => if line.head_is_late(patience) { return },
-                    _ = stop.wait_for(|stop| *stop), if !stopping => {
-                        stopping = true;
+                    _ = watch.tick() => {
+                        if line.head_is_late(patience) || line.may_go(stopping) { return }
+                    }
+                    _ = stop.wait_for(|stop| *stop), if stopping.is_none() => {
+                        stopping = Some(Instant::now());
                         Pin::new(&mut serving).graceful_shutdown();
                     }
                 }
             }
-            close(serving.into_parts().io.into_inner(), stopping).await;
+            close(serving.into_parts().io.into_inner(), stopping.is_some()).await;
         }
         Http::Two => {
             let serving = http2::Builder::new(TokioExecutor::new())
@@ -113,12 +125,14 @@ pub(super) async fn serve(
                 .max_header_list_size(32 * 1024)
                 .serve_connection(TokioIo::new(wire), answer);
             tokio::pin!(serving);
-            let mut stopping = false;
+            let mut watch = interval(WATCH);
+            let mut stopping = None;
             loop {
                 tokio::select! {
                     _ = serving.as_mut() => return,
-                    _ = stop.wait_for(|stop| *stop), if !stopping => {
-                        stopping = true;
+                    _ = watch.tick(), if stopping.is_some() => if line.may_go(stopping) { return },
+                    _ = stop.wait_for(|stop| *stop), if stopping.is_none() => {
+                        stopping = Some(Instant::now());
                         serving.as_mut().graceful_shutdown();
                     }
                 }
@@ -151,6 +165,8 @@ struct Line {
     head_since: Mutex<Option<Instant>>,
     /// Requests that are being answered.
     busy: AtomicUsize,
+    /// Those among them that have no end of their own.
+    endless: AtomicUsize,
 }
 
 impl Line {
@@ -164,19 +180,29 @@ impl Line {
         self.head().is_some_and(|since| since.elapsed() > patience.head)
     }
 
+    /// Whether a stop need not wait: whoever takes nothing of an event stream gets the rest of it later.
+    fn may_go(&self, stopping: Option<Instant>) -> bool {
+        let endless = self.endless.load(Ordering::Acquire);
+        endless > 0
+            && stopping.is_some_and(|since| since.elapsed() > FAREWELL)
+            && self.busy.load(Ordering::Acquire) == endless
+            && self.handed().is_empty()
+    }
+
+    fn handed(&self) -> std::sync::MutexGuard<'_, Vec<OperationId>> {
+        self.handed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn head(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
         self.head_since.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn hand_over(&self, operation: OperationId) {
-        self.handed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(operation);
+        self.handed().push(operation);
     }
 
     fn flushed(&self) {
-        let handed = std::mem::take(&mut *self.handed.lock().unwrap_or_else(PoisonError::into_inner));
+        let handed = std::mem::take(&mut *self.handed());
         for operation in handed {
             self.deliveries.delivered(operation);
         }
@@ -184,19 +210,33 @@ impl Line {
 }
 
 /// A request that is being answered, until the last of its answer is handed over.
-struct Busy(Arc<Line>);
+struct Busy {
+    line: Arc<Line>,
+    endless: bool,
+}
 
 impl Busy {
     fn new(line: &Arc<Line>) -> Self {
         line.busy.fetch_add(1, Ordering::AcqRel);
         *line.head() = None;
-        Self(Arc::clone(line))
+        Self {
+            line: Arc::clone(line),
+            endless: false,
+        }
+    }
+
+    fn without_end(&mut self) {
+        self.line.endless.fetch_add(1, Ordering::AcqRel);
+        self.endless = true;
     }
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.busy.fetch_sub(1, Ordering::AcqRel);
+        self.line.busy.fetch_sub(1, Ordering::AcqRel);
+        if self.endless {
+            self.line.endless.fetch_sub(1, Ordering::AcqRel);
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use super::delivery::Deliveries;
 use super::limits::{Limits, Turn};
 use super::metrics::Metrics;
 use super::problem::Problem;
+use super::streams::Streams;
 use super::{GatewayError, Patience, Surroundings, tls};
 use crate::base::Bin;
 use crate::config::GatewaySettings;
@@ -35,6 +36,7 @@ pub(super) struct Hall {
     pub(super) sessions: Sessions,
     /// Kaspi's address is this machine: no real money moves.
     pub(super) sandboxed: bool,
+    pub(super) streams: Streams,
     pub(super) patience: Patience,
     pub(super) started: Instant,
     settings: ArcSwap<GatewaySettings>,
@@ -51,6 +53,7 @@ impl Hall {
     ) -> Result<Self, GatewayError> {
         Ok(Self {
             deliveries: Deliveries::new(payments.clone()),
+            streams: Streams::new(payments.clone()),
             payments,
             comparisons: Arc::default(),
             sessions: Sessions::default(),
@@ -71,6 +74,7 @@ impl Hall {
         let tls = settings.tls.as_ref().map(tls::server_config).transpose()?;
         self.tls.store(tls);
         self.door.reload(&settings.tokens);
+        self.streams.look_at_tokens();
         let before = self.settings.swap(Arc::new(settings.clone()));
         // counts begin anew with other limits; with the same ones they go on
         if before.limits != settings.limits {

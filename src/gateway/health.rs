@@ -245,6 +245,12 @@ fn gather(hall: &Hall, visitor: &Visitor, gauges: &Gauges) {
         Vec::new(),
         hall.metrics.open_connections(),
     );
+    gauges.set(
+        "kaspi_gateway_event_streams",
+        "Event streams that are open",
+        Vec::new(),
+        i64::try_from(hall.streams.open()).unwrap_or(i64::MAX),
+    );
     for merchant in hall.surroundings.merchants() {
         if !visitor.may_for(merchant.bin) {
             continue;

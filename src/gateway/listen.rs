@@ -100,6 +100,11 @@ impl Listening {
             let hall = Arc::clone(&hall);
             async move { hall.metrics.keep_up().await }
         });
+        hall.streams.let_in();
+        let feeding = tokio::spawn({
+            let hall = Arc::clone(&hall);
+            async move { hall.streams.feed().await }
+        });
         tokio::pin!(stop);
         loop {
             let accepted = tokio::select! {
@@ -124,12 +129,14 @@ impl Listening {
         drop(self.tcp);
         drop(self.unix);
         tell.send_replace(true);
+        hall.streams.end_all();
         let until = Instant::now() + hall.patience.stop;
         let all = u32::try_from(most).unwrap_or(u32::MAX);
         let closed = timeout_at(until, permits.acquire_many(all)).await.is_ok();
         let rested = timeout_at(until, hall.at_rest()).await.is_ok();
         hall.deliveries.written().await;
         upkeep.abort();
+        feeding.abort();
         closed && rested
     }
 

@@ -13,6 +13,7 @@ mod connection;
 mod delivery;
 mod docs;
 mod error;
+mod events;
 mod hall;
 mod health;
 mod input;
@@ -25,8 +26,11 @@ mod notes;
 mod old_wrapper;
 mod page;
 mod problem;
+mod reference;
 mod schema;
 mod service;
+mod streams;
+mod telling;
 mod tls;
 
 use std::fmt;
@@ -37,6 +41,7 @@ use time::OffsetDateTime;
 
 pub use error::GatewayError;
 pub use listen::Listening;
+pub use reference::http_reference;
 
 use crate::base::{Bin, TradePointId};
 use crate::config::GatewaySettings;
@@ -118,6 +123,8 @@ pub struct Patience {
     pub idle: Duration,
     /// How long a stop waits for calls under way. Longer than any attempt at Kaspi may take.
     pub stop: Duration,
+    /// How long an event stream says nothing where nothing happens.
+    pub heartbeat: Duration,
 }
 
 impl Default for Patience {
@@ -128,6 +135,7 @@ impl Default for Patience {
             write: Duration::from_secs(30),
             idle: Duration::from_secs(75),
             stop: Duration::from_secs(330),
+            heartbeat: Duration::from_secs(15),
         }
     }
 }

@@ -15,13 +15,14 @@ use tokio::time::Instant;
 use tower::ServiceExt as _;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::hall::Hall;
 use super::notes::Notes;
 use super::page::{self, FailedBecause};
-use super::{admin, backend, docs, health, list, native, old_wrapper};
+use super::{admin, backend, docs, events, health, list, native, old_wrapper};
 use crate::base::OperationId;
 
 /// Where a call comes from.
@@ -34,6 +35,10 @@ pub(super) enum Peer {
 /// On a response: the operation that it settles once it has left.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Settles(pub(super) OperationId);
+
+/// On a response: it has no end of its own, so that nobody waits for it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Endless;
 
 /// Answers requests. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -106,6 +111,11 @@ impl Service {
     }
 }
 
+/// What `/openapi.json` says.
+pub(super) fn document() -> OpenApi {
+    contracts().into_openapi()
+}
+
 fn contracts() -> OpenApiRouter<Arc<Hall>> {
     OpenApiRouter::with_openapi(docs::Document::openapi())
         .routes(routes!(backend::create))
@@ -119,6 +129,7 @@ fn contracts() -> OpenApiRouter<Arc<Hall>> {
         .routes(routes!(native::client_info, native::client_info_by_query))
         .routes(routes!(native::merchants))
         .routes(routes!(list::payments))
+        .routes(routes!(events::events))
         .routes(routes!(old_wrapper::create))
         .routes(routes!(old_wrapper::status))
         .routes(routes!(old_wrapper::refund))

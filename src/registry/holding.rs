@@ -190,7 +190,7 @@ impl<K> Holding<K> {
 pub(super) const EXPIRY_WARNING_DAYS: i64 = 60;
 
 /// The threshold that so many days left are under. From the last day on each day is one.
-fn expiry_mark(days: i64) -> Option<i64> {
+pub(super) fn expiry_mark(days: i64) -> Option<i64> {
     match days {
         ..=1 => Some(days),
         2..=7 => Some(7),

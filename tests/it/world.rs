@@ -131,6 +131,11 @@ impl World {
 
     // ---- the bank
 
+    /// Where the bank's control API is.
+    pub fn bank_control(&self) -> SocketAddr {
+        self.control
+    }
+
     /// One call of the bank's control API.
     pub fn control(&self, method: &str, path: &str, body: &Value) -> Value {
         let body = match body {

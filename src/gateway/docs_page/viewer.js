@@ -318,13 +318,29 @@
     return { method: call.method.toUpperCase(), url: text ? `${path}?${text}` : path, headers, body: body ? body.value : undefined };
   }
 
+  /** The first two seconds of an answer that has no end. */
+  async function beginning(response) {
+    const reader = response.body.getReader();
+    const decoder = new TextDecoder();
+    const enough = setTimeout(() => reader.cancel(), 2000);
+    let text = "";
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      text += decoder.decode(value, { stream: true });
+    }
+    clearTimeout(enough);
+    return text;
+  }
+
   async function exchange({ method, url, headers, body }) {
     const started = performance.now();
     let response;
     let text;
     try {
       response = await fetch(url, { method, headers, body, cache: "no-store", credentials: "same-origin", redirect: "manual" });
-      text = await response.text();
+      const endless = response.headers.get("content-type")?.startsWith("text/event-stream");
+      text = endless ? await beginning(response) : await response.text();
     } catch (error) {
       return [make("p", { class: "error" }, `No answer: ${error.message}. Whether the request arrived is not known.`), curl(method, url, headers, body)];
     }
