@@ -247,7 +247,7 @@ fn operation(record: &OperationRecord, words: &ReportWords) -> Vec<Cell> {
         Cell::text(failure.map(|failure| &failure.kind)),
         failure
             .and_then(|failure| failure.code)
-            .map_or(Cell::Empty, |code| Cell::Number(code.into())),
+            .map_or(Cell::Empty, Cell::Number),
     ]
 }
 

@@ -391,16 +391,9 @@ mod tests {
         }
         assert!(!html.contains(">40<"), "{html}");
         let tops: Vec<&str> = html
-            .match_indices("<rect class=\"c0\" x=")
-            .map(|(at, _)| {
-                html[at..]
-                    .split("y=\"")
-                    .nth(1)
-                    .unwrap()
-                    .split('"')
-                    .next()
-                    .unwrap()
-            })
+            .split("<rect class=\"c0\" x=")
+            .skip(1)
+            .map(|rest| rest.split("y=\"").nth(1).unwrap().split('"').next().unwrap())
             .collect();
         assert_eq!(tops, ["144", "12", "163.8", "177"]);
         for cell in ["10 in full", "20 in full", "0 in full"] {
@@ -447,7 +440,7 @@ mod tests {
                 assert!(*ticks.last().unwrap() >= greatest, "{greatest}: {ticks:?}");
                 assert_eq!(ticks[1] % unit, 0);
                 let mut digits = ticks[1];
-                while digits % 10 == 0 {
+                while digits.is_multiple_of(10) {
                     digits /= 10;
                 }
                 assert!([1, 2, 5].contains(&digits), "{greatest}: {ticks:?}");

@@ -173,7 +173,7 @@ impl Page<'_> {
             words.ask_bank
         );
         if let Some((bin, day, comparison)) = self.compared {
-            let _ = write!(html, "<div role=\"status\"><h3>{}, {day}</h3>\n", self.name(bin));
+            let _ = writeln!(html, "<div role=\"status\"><h3>{}, {day}</h3>", self.name(bin));
             html += &self.stands(words, &comparison.stands);
             html.push_str("</div>\n");
         }
@@ -336,7 +336,7 @@ pub(super) fn whole(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3 * 3);
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             text.push('\u{202f}');
         }
         text.push(digit);
