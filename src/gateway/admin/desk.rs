@@ -11,12 +11,14 @@ use super::guard::proof_field;
 use super::pages::{Asked, Refused};
 use super::report_words::Lang;
 use super::words::words;
-use crate::base::{Bin, PaymentId};
+use crate::base::{Bin, Explain as _, PaymentId};
 use crate::config::Verb;
 use crate::gateway::call::Call;
 use crate::gateway::hall::Hall;
 use crate::gateway::problem::Problem;
-use crate::payments::{ALMATY, Caller, IdempotencyKey, NewTrailLine, Origin, PaymentRecord, RequestKey};
+use crate::payments::{
+    self, ALMATY, Caller, IdempotencyKey, NewTrailLine, Origin, PaymentRecord, RequestKey,
+};
 
 /// Who sits at a page, and what he asks.
 pub(super) struct Desk {
@@ -134,31 +136,41 @@ impl Desk {
     }
 }
 
-/// Does something that a person asked for: first it is written down, then done, then what came of it.
-pub(super) async fn traced<T>(
+/// Does something that a person asked for: first it is written down, then done, then what came of it, also
+/// where the person goes away meanwhile, as with a second click.
+pub(super) async fn traced<T: Send + 'static>(
     hall: &Hall,
     desk: &Desk,
     (bin, action, subject): (Bin, &'static str, String),
-    work: impl Future<Output = Result<T, Problem>>,
+    work: impl Future<Output = Result<T, payments::Error>> + Send + 'static,
 ) -> Result<T, Refused> {
-    let line = |outcome: String| NewTrailLine {
+    let turn = hall.turn(&desk.call.visitor, Some(bin)).await?;
+    let line = NewTrailLine {
         who: desk.call.visitor.name().to_owned(),
         bin: Some(bin),
         action,
-        subject: subject.clone(),
-        outcome,
+        subject,
+        outcome: "begun".to_owned(),
     };
-    let begun = hall.payments.trace(line("begun".to_owned())).await;
+    let begun = hall.payments.trace(line.clone()).await;
     begun.map_err(Problem::Payment)?;
-    let outcome = work.await;
-    let told = match &outcome {
-        Ok(_) => "done".to_owned(),
-        Err(problem) => problem.told().kind.to_owned(),
+    let books = hall.payments.clone();
+    let work = async move {
+        let outcome = work.await;
+        let told = match &outcome {
+            Ok(_) => "done",
+            Err(error) => error.kind(),
+        };
+        let line = NewTrailLine {
+            outcome: told.to_owned(),
+            ..line
+        };
+        if let Err(error) = books.trace(line).await {
+            tracing::warn!(%error, action, "what came of an action cannot be written into the trail");
+        }
+        outcome
     };
-    if let Err(error) = hall.payments.trace(line(told)).await {
-        tracing::warn!(%error, action, "what came of an action cannot be written into the trail");
-    }
-    Ok(outcome?)
+    Ok(hall.carry_out(turn, work).await?)
 }
 
 /// A moment, as the clock on the wall shows it in Kazakhstan.

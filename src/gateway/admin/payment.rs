@@ -168,10 +168,9 @@ async fn checked(hall: &Hall, id: &str, request: Request, lang: Lang) -> Result<
     let desk = Desk::of_form(hall, request, lang, &["lang"]).await?;
     let payment = desk.payment(hall, id).await?;
     let what = (payment.bin, "check", payment.payment_id.to_string());
-    let turn = hall.turn(&desk.call.visitor, Some(payment.bin)).await?;
     let payments = hall.payments.clone();
     let asked = async move { payments.check(Some(payment.bin), payment.payment_id).await };
-    traced(hall, &desk, what, hall.carry_out(turn, asked)).await?;
+    traced(hall, &desk, what, asked).await?;
     let payment = desk.payment(hall, id).await?;
     page(hall, &desk, &payment, Some(words(lang).checked)).await
 }
@@ -253,10 +252,8 @@ async fn refunded(hall: &Hall, id: &str, request: Request, lang: Lang) -> Result
         origin: desk.origin()?,
     };
     let what = (payment.bin, "refund", format!("{} {amount}", payment.payment_id));
-    let turn = hall.turn(&desk.call.visitor, Some(payment.bin)).await?;
     let payments = hall.payments.clone();
-    let work = hall.carry_out(turn, async move { payments.refund(new).await });
-    let done = traced(hall, &desk, what, work).await?;
+    let done = traced(hall, &desk, what, async move { payments.refund(new).await }).await?;
     desk.call.notes.operation(done.operation_id);
     let told = format!("{}: {}", words(lang).refunded, tenge(lang, done.amount.tiyn()));
     page(hall, &desk, &payment, Some(&told)).await
@@ -314,10 +311,8 @@ async fn canceled(hall: &Hall, id: &str, request: Request, lang: Lang) -> Result
         origin: desk.origin()?,
     };
     let what = (payment.bin, "cancel", payment.payment_id.to_string());
-    let turn = hall.turn(&desk.call.visitor, Some(payment.bin)).await?;
     let payments = hall.payments.clone();
-    let work = hall.carry_out(turn, async move { payments.cancel(new).await });
-    let done = traced(hall, &desk, what, work).await?;
+    let done = traced(hall, &desk, what, async move { payments.cancel(new).await }).await?;
     desk.call.notes.operation(done.operation_id);
     let payment = desk.payment(hall, id).await?;
     page(hall, &desk, &payment, Some(words(lang).canceled)).await

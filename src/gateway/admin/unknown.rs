@@ -161,10 +161,8 @@ async fn resolved(hall: &Hall, id: &str, request: Request, lang: Lang) -> Result
     };
     let what = (known.bin, word, format!("{}: {why}", known.id));
     let who = desk.call.visitor.name().to_owned();
-    let settling = async {
-        let settled = hall.payments.resolve(known.id, resolution, &who, &why).await;
-        settled.map_err(Problem::Payment)
-    };
+    let (payments, id) = (hall.payments.clone(), known.id);
+    let settling = async move { payments.resolve(id, resolution, &who, &why).await };
     let settled = traced(hall, &desk, what, settling).await?;
     page(hall, &desk, &settled).await
 }
