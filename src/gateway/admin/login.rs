@@ -39,7 +39,7 @@ pub(super) fn page(hall: &Hall, lang: Lang, status: StatusCode, wrong: Option<&s
         html += &format!(
             "<p><label for=\"token\">{}</label><input id=\"token\" name=\"token\" type=\"password\" \
              autocomplete=\"current-password\" required></p>\n",
-            words.token
+            words.login_field
         );
     }
     html += &format!("<button type=\"submit\">{}</button>\n</form>\n", words.enter);
@@ -52,7 +52,7 @@ pub(super) async fn login(State(hall): State<Arc<Hall>>, request: Request) -> Re
     let lang = spoken(&request);
     match entered(&hall, request).await {
         Ok(response) => response,
-        Err(Wrong::Token) => page(&hall, lang, StatusCode::FORBIDDEN, Some(words(lang).wrong_token)),
+        Err(Wrong::Token) => page(&hall, lang, StatusCode::FORBIDDEN, Some(words(lang).not_let_in)),
         Err(Wrong::Problem(problem)) => {
             let told = problem.told();
             page(&hall, lang, told.status, Some(&told.text))
