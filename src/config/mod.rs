@@ -25,6 +25,7 @@ mod suggestion;
 mod trade_points;
 mod url;
 mod warning;
+mod webhooks;
 
 #[cfg(test)]
 mod tests;
@@ -48,3 +49,4 @@ pub use sets::{CURRENT_LINK, SETS_FOLDER, candidate};
 pub use setting::Setting;
 pub use settings::load;
 pub use warning::ConfigWarning;
+pub use webhooks::{PrivateAddress, WEBHOOK_EVENTS, WebhookSpec, WebhooksSettings, read_webhook_secret_file};

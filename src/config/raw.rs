@@ -19,6 +19,7 @@ section! {
         gateway: RawGateway,
         wrapper: RawWrapper,
         journal: RawJournal,
+        webhooks: RawWebhooks,
     }
 }
 
@@ -90,6 +91,15 @@ section! {
 }
 
 section! {
+    /// `[webhooks]`.
+    RawWebhooks {
+        allow_private: Vec<Located<String>>,
+        timeout: String,
+        extra_ca_file: String,
+    }
+}
+
+section! {
     /// `merchant.toml`.
     RawMerchant {
         name: String,
@@ -103,6 +113,7 @@ section! {
         device_token_file: String,
         trade_point_id: i64,
         trade_point: Vec<Located<RawTradePoint>>,
+        webhook: Vec<Located<RawWebhook>>,
     }
 }
 
@@ -113,6 +124,19 @@ section! {
         device_token: Hidden,
         device_token_file: String,
         default: bool,
+    }
+}
+
+section! {
+    /// `[[webhook]]`.
+    RawWebhook {
+        name: String,
+        url: Hidden,
+        secret: Hidden,
+        secret_file: String,
+        previous_secret: Hidden,
+        previous_secret_file: String,
+        events: Vec<Located<String>>,
     }
 }
 
