@@ -11,6 +11,7 @@ mod carrier;
 mod comment;
 mod digest;
 mod error;
+mod events;
 mod invoice_gate;
 mod invoices;
 mod journal;
@@ -45,10 +46,11 @@ pub use error::Error;
 use invoice_gate::{Gate, InvoiceGate};
 pub use invoices::{CanceledPayment, CreatedPayment, NewCancel, NewPayment};
 pub use journal::{
-    Answer, BrokenLink, Cause, Cursor, Failure, Filter, HistoryStep, Journal, JournalError, JournalOptions,
-    JournalState, KeyKind, OperationKind, OperationRecord, OperationRoute, OperationState, OwnerId, Page,
-    PaymentFilter, PaymentKind, PaymentRecord, PaymentSource, PurchaseAnswer, Resolution, Serving, Store,
-    UnknownOperations, Verified, WatchPlan, this_person,
+    Answer, BrokenLink, Cause, Cursor, Event, EventFacts, EventFilter, EventKind, Failure, Filter,
+    HistoryStep, Journal, JournalError, JournalOptions, JournalState, KeyKind, NewEvent, OperationKind,
+    OperationRecord, OperationRoute, OperationState, OwnerId, Page, PaymentFilter, PaymentKind,
+    PaymentRecord, PaymentSource, PurchaseAnswer, Resolution, Serving, Store, UnknownOperations, Verified,
+    WatchPlan, this_person,
 };
 pub use judgement::Patience;
 pub use keeper::Keeper;

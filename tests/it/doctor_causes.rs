@@ -523,6 +523,13 @@ async fn a_server_that_asks_after_the_handshake() {
     let file = proper.configure_url(&format!("https://{address}/forbidden"), "");
     let report = examine_file(file).await;
     failure(&report, StageId::Tls, "post_handshake_auth");
+
+    // over TLS 1.2 it could ask, and does not: this one forbids the path to everybody
+    let other = operator();
+    let (_server, address) = nginx(&other, "location /forbidden { return 403; }");
+    let file = other.configure_url(&format!("https://{address}/forbidden"), "");
+    let report = examine_file(file).await;
+    failure(&report, StageId::Tls, "certificate_not_asked");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -121,6 +121,10 @@ fn facts(seen: &Seen<'_>, draft: &mut Draft) {
     learnt.add_some("agrees_to", seen.outdated.map(agrees_to));
 }
 
+/// What a server answers over TLS 1.3 that wants to ask for our certificate after the handshake, and keeps to
+/// the rule that it may only ask clients that offer to answer, which we do not.
+const FORBIDDEN: u16 = 403;
+
 fn unasked(seen: &Seen<'_>, place: &Place, draft: &mut Draft) {
     let exchanges = [seen.unasked, seen.second.and_then(|look| look.exchange.as_ref())];
     let mut exchanges = exchanges.into_iter().flatten();
@@ -133,7 +137,11 @@ fn unasked(seen: &Seen<'_>, place: &Place, draft: &mut Draft) {
         .facts
         .add_some("asked_over_tls_1_2", over_12.then_some(true));
     let again = exchanges.any(|exchange| exchange.renegotiation);
-    let cause = if over_13 && (again || seen.unasked.is_some_and(asks_late)) {
+    let late = seen.unasked.is_some_and(|exchange| match &exchange.outcome {
+        Ok(answer) => answer.status == FORBIDDEN && !seen.second.is_some_and(never_asks),
+        Err(failure) => *failure == ExchangeFailure::AskedLate,
+    });
+    let cause = if over_13 && (again || late) {
         Cause::PostHandshakeAuth
     } else if again {
         Cause::RenegotiationWanted
@@ -146,14 +154,12 @@ fn unasked(seen: &Seen<'_>, place: &Place, draft: &mut Draft) {
     );
 }
 
-/// Whether a server over TLS 1.3 asks for our certificate after the handshake. It may only ask clients that
-/// offer to answer, which we do not; a server that keeps to that has no choice but to forbid the path.
-fn asks_late(exchange: &Exchange) -> bool {
-    const FORBIDDEN: u16 = 403;
-    match &exchange.outcome {
-        Ok(answer) => answer.status == FORBIDDEN,
-        Err(failure) => *failure == ExchangeFailure::AskedLate,
-    }
+/// Whether a server, which over TLS 1.2 could ask for our certificate again, went on to an answer without
+/// ever asking: one that forbids the path then does so for another reason.
+fn never_asks(look: &SecondLook) -> bool {
+    let quiet = |exchange: &Exchange| exchange.outcome.is_ok() && !exchange.renegotiation;
+    look.handshake.as_ref().is_some_and(|handshake| !asked(handshake))
+        && look.exchange.as_ref().is_some_and(quiet)
 }
 
 /// An issuer that the server does not list is a warning: what it answers says more than its list.

@@ -3,6 +3,7 @@
 use super::audit::{self, Change};
 use super::begin::find;
 use super::error::JournalError;
+use super::events;
 use super::known;
 use super::record::{OperationKind, OperationRecord, OperationState, Outcome, OwnerId, Resolution};
 use super::row::{Operation, time_at};
@@ -55,6 +56,7 @@ pub(super) struct Finish {
 
 impl Step for Finish {
     type Output = OperationRecord;
+    const TELLS: bool = true;
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<OperationRecord, StepError> {
         let mut operation = one(tx, self.id).await?;
@@ -115,6 +117,7 @@ pub(super) struct Settle {
 
 impl Step for Settle {
     type Output = OperationRecord;
+    const TELLS: bool = true;
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<OperationRecord, StepError> {
         let Some(mut operation) = find(tx, "id = $1", &args![self.id.to_string()]).await?.pop() else {
@@ -188,6 +191,7 @@ pub(super) struct SettleOwner(pub(super) OwnerId);
 
 impl Step for SettleOwner {
     type Output = Vec<OperationId>;
+    const TELLS: bool = true;
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<OperationId>, StepError> {
         let owner = self.0.to_string();
@@ -304,8 +308,9 @@ async fn settle(
 async fn settle_by(tx: &mut Tx<'_>, operation: &mut Operation, change: Change<'_>) -> Result<(), StepError> {
     operation.record.settled_at = Some(time_at(tx.now)?);
     operation.next_check_at = (change.to == OperationState::Unknown).then_some(tx.now);
-    let accepted = change.to == OperationState::Accepted;
+    let (from, accepted) = (operation.record.state, change.to == OperationState::Accepted);
     audit::advance(tx, operation, change).await?;
+    events::settled(tx, &operation.record, from).await?;
     if accepted {
         known::made(tx, &operation.record).await?;
     }

@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use time::OffsetDateTime;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
 use super::begin::{Begin, Trace};
 use super::course::{Delivered, Finish, Sent, Settle};
+use super::events::{Events, GivePlaces, Newest, Tell, Unplaced};
 use super::known::{AddPayments, NoteStatus, OnePayment, PlanInvoices, PlanLooks};
 use super::lease::{Checked, TakeCheck, TakeChecks, TakeLooks};
 use super::opened::Opened;
@@ -19,9 +21,9 @@ use super::running::Running;
 use super::sqlite::ServeLock;
 use super::step::{Step, StepError, Tx};
 use super::{
-    Begun, DueCheck, DueLook, Failure, Filter, HistoryStep, JournalError, JournalOptions, JournalState,
-    NewKnownPayment, NewOperation, NextLook, Noted, OperationKind, OperationRecord, Outcome, Page,
-    PaymentFilter, PaymentRecord, Resolution, Store, UnknownOperations, Verified, WatchPlan,
+    Begun, DueCheck, DueLook, Event, EventFilter, Failure, Filter, HistoryStep, JournalError, JournalOptions,
+    JournalState, NewEvent, NewKnownPayment, NewOperation, NextLook, Noted, OperationKind, OperationRecord,
+    Outcome, Page, PaymentFilter, PaymentRecord, Resolution, Store, UnknownOperations, Verified, WatchPlan,
 };
 use crate::api::PaymentStatus;
 use crate::base::{Balance, Bin, Explain as _, OperationId, PaymentId};
@@ -43,6 +45,8 @@ struct Inner {
     state: Mutex<JournalState>,
     running: Running,
     turns: Turns,
+    /// Raised whenever this process may have written events down.
+    told: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -77,6 +81,7 @@ impl Journal {
             state: Mutex::new(JournalState::NotOpened),
             running: Running::default(),
             turns: Turns::default(),
+            told: watch::Sender::new(0),
         }))
     }
 
@@ -477,6 +482,37 @@ impl Journal {
         self.read(super::read::Unknown(bins.to_vec())).await
     }
 
+    // ---- events
+
+    /// Events, the earliest first.
+    pub(in crate::payments) async fn events(&self, filter: &EventFilter) -> Result<Vec<Event>, JournalError> {
+        self.place_events().await?;
+        self.read(Events(filter.clone())).await
+    }
+
+    /// The place of the last event.
+    pub(in crate::payments) async fn newest_event(&self) -> Result<i64, JournalError> {
+        self.place_events().await?;
+        self.read(Newest).await
+    }
+
+    /// Writes an event down that the journal does not see by itself; `false` where it has been told.
+    pub(in crate::payments) async fn tell(&self, event: NewEvent) -> Result<bool, JournalError> {
+        self.write(Tell(event)).await
+    }
+
+    /// Changes whenever this process may have written events down; those of others have to be asked for.
+    pub(in crate::payments) fn told(&self) -> watch::Receiver<u64> {
+        self.0.told.subscribe()
+    }
+
+    async fn place_events(&self) -> Result<(), JournalError> {
+        if self.read(Unplaced).await? {
+            while self.write(GivePlaces).await? {}
+        }
+        Ok(())
+    }
+
     /// The time by the journal's clock.
     pub(in crate::payments) async fn now(&self) -> Result<OffsetDateTime, JournalError> {
         self.read(Now).await
@@ -523,7 +559,11 @@ impl Journal {
 
     /// Runs a step that changes something.
     pub(super) async fn write<S: Step>(&self, step: S) -> Result<S::Output, JournalError> {
-        self.writable().await?.engine.write(step).await
+        let written = self.writable().await?.engine.write(step).await?;
+        if S::TELLS {
+            self.0.told.send_modify(|times| *times = times.wrapping_add(1));
+        }
+        Ok(written)
     }
 
     async fn read<S: Step>(&self, step: S) -> Result<S::Output, JournalError> {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::events;
 use super::record::{
     Answer, NewKnownPayment, NextLook, Noted, OperationKind, OperationRecord, PaymentKind, PaymentRecord,
     PaymentSource, PurchaseAnswer, WatchPlan,
@@ -58,7 +59,7 @@ pub(super) async fn made(tx: &mut Tx<'_>, operation: &OperationRecord) -> Result
             &args,
         )
         .await?;
-    Ok(())
+    events::created(tx, operation, id, kind).await
 }
 
 /// Puts payments in that were not made here.
@@ -118,6 +119,7 @@ pub(super) struct NoteStatus {
 
 impl Step for NoteStatus {
     type Output = Noted;
+    const TELLS: bool = true;
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Noted, StepError> {
         note(tx, self.id, &self.status, self.next).await
@@ -207,6 +209,7 @@ async fn note(
         tracing::warn!(payment = %id, before = found.record.status.as_ref().map_or("", StatusWord::as_str), "paid after it had been given up");
         found.record.late = true;
     }
+    let before = found.record.status.clone();
     if !was_final {
         found.record.status = Some(status.clone());
         found.record.status_at = Some(super::row::time_at(tx.now)?);
@@ -240,6 +243,9 @@ async fn note(
             &args,
         )
         .await?;
+    if changed || late {
+        events::status_changed(tx, &found.record, before.as_ref(), status, late).await?;
+    }
     Ok(Noted {
         payment: Some(found.record),
         changed,

@@ -9,6 +9,8 @@ mod course;
 mod derived;
 mod engine;
 mod error;
+mod event;
+mod events;
 mod fault;
 mod filter;
 mod handle;
@@ -41,6 +43,7 @@ use time::OffsetDateTime;
 use crate::base::{Clock, OperationId, Secret};
 
 pub use error::{Cause, JournalError};
+pub use event::{Event, EventFacts, EventFilter, EventKind, NewEvent};
 pub use filter::{Cursor, Filter, Page, PaymentFilter};
 pub use handle::{Journal, Serving};
 pub(in crate::payments) use new::{Begun, Key, NewOperation};

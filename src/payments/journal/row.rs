@@ -138,14 +138,14 @@ fn balance(tiyn: i64) -> Result<Balance, String> {
     Balance::from_tiyn(tiyn).map_err(|error| error.to_string())
 }
 
-fn parsed<T: FromStr>(row: &Row, column: &'static str) -> Result<T, StepError>
+pub(super) fn parsed<T: FromStr>(row: &Row, column: &'static str) -> Result<T, StepError>
 where
     T::Err: std::fmt::Display,
 {
     row.text(column)?.parse().map_err(unreadable(column))
 }
 
-fn number<T, E: std::fmt::Display>(
+pub(super) fn number<T, E: std::fmt::Display>(
     row: &Row,
     column: &'static str,
     make: impl Fn(i64) -> Result<T, E>,
@@ -181,6 +181,6 @@ fn optional_time(row: &Row, column: &'static str) -> Result<Option<OffsetDateTim
     row.optional_int(column)?.map(time_at).transpose()
 }
 
-fn unreadable<E: std::fmt::Display>(column: &'static str) -> impl Fn(E) -> StepError {
+pub(super) fn unreadable<E: std::fmt::Display>(column: &'static str) -> impl Fn(E) -> StepError {
     move |error| StepError::Unreadable(format!("`{column}`: {error}"))
 }

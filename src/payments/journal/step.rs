@@ -12,6 +12,9 @@ pub(super) trait Step: Send + Sync + 'static {
     /// What comes of it.
     type Output: Send + 'static;
 
+    /// Whether it may write events down.
+    const TELLS: bool = false;
+
     /// Does it.
     fn run(&self, tx: &mut Tx<'_>) -> impl Future<Output = Result<Self::Output, StepError>> + Send;
 }

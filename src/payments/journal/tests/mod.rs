@@ -2,6 +2,7 @@
 //! as the journal can tell, since each holds a lock of its own.
 #![allow(clippy::disallowed_methods)]
 
+mod events;
 mod keys;
 mod outcomes;
 mod payments;
