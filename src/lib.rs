@@ -225,4 +225,6 @@ mod documents {
     mod readme {}
     #[doc = include_str!("../docs/embedding.md")]
     mod embedding {}
+    #[doc = include_str!("../docs/webhooks.md")]
+    mod webhooks {}
 }

@@ -6,6 +6,8 @@ mod gateway;
 pub mod live;
 mod serve;
 mod warm;
+#[cfg(feature = "journal")]
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -41,6 +43,8 @@ pub(crate) use canary::answered;
 pub use gateway::Following;
 use live::{LiveError, LiveServer, Window};
 pub use serve::{ServeError, Service};
+#[cfg(feature = "cli")]
+pub(crate) use webhooks::webhook_outbound;
 
 /// Everything that a program needs to speak for the configured BINs.
 #[derive(Debug)]

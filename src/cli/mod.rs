@@ -25,6 +25,7 @@ mod setup;
 mod systemd;
 mod token;
 mod watch;
+mod webhook;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -79,6 +80,7 @@ async fn dispatch(cli: Cli, report: &Report) -> Result<(), Failure> {
         Command::Cert(command) => cert::run(command, &context).await,
         Command::Serve(options) => serve::run(options, &context).await,
         Command::Journal(command) => journal::run(command, &context).await,
+        Command::Webhook(command) => webhook::run(command, &context).await,
         Command::Doctor(wanted) => doctor::run(&wanted, &context).await,
         #[cfg(feature = "sandbox")]
         Command::Demo(options) => demo::run(options, report).await,

@@ -15,7 +15,7 @@ use super::settings::{choice, path, printable_name};
 use super::{ConfigError, ConfigWarning, Setting, TrustSettings, duration, url};
 use crate::base::WebhookSecret;
 
-/// The events that a webhook may choose among, as `events` has them.
+/// The events that a webhook may choose among, in the words of the journal.
 pub const WEBHOOK_EVENTS: &[&str] = &[
     "payment.created",
     "payment.status_changed",
@@ -23,7 +23,7 @@ pub const WEBHOOK_EVENTS: &[&str] = &[
     "operation.unknown",
     "operation.resolved",
     "identity.rotated",
-    "identity.certificate_due",
+    "certificate.due",
 ];
 
 /// What holds for every webhook: the `[webhooks]` section.

@@ -113,7 +113,7 @@ fn what_cannot_be_used_is_named_and_no_secret_shown() {
       hint: write the whole address, as in `https://shop.example/kaspi/events`
     `webhook.url` in /x/certs/891027350515/merchant.toml line 2 is unusable: a webhook's address has no user name or password
       hint: write the whole address, as in `https://shop.example/kaspi/events`
-    `webhook.events` in /x/certs/891027350515/merchant.toml line 4 is `payment.create`: allowed is `payment.created`, `payment.status_changed`, `payment.refunded`, `operation.unknown`, `operation.resolved`, `identity.rotated` or `identity.certificate_due`; did you mean `payment.created`?
+    `webhook.events` in /x/certs/891027350515/merchant.toml line 4 is `payment.create`: allowed is `payment.created`, `payment.status_changed`, `payment.refunded`, `operation.unknown`, `operation.resolved`, `identity.rotated` or `certificate.due`; did you mean `payment.created`?
     unknown key `secret_fiel` in [[webhook]] of /x/certs/891027350515/merchant.toml line 3; did you mean `secret_file`?
     `webhook.secret` in /x/certs/891027350515/merchant.toml line 3 excludes `webhook.secret_file` in /x/certs/891027350515/merchant.toml line 4
       hint: keep one of the two
