@@ -1,8 +1,8 @@
 //! Sends what is due, for as long as it is held.
 //!
-//! Several may work on one journal: each takes what no other has taken. An endpoint that hangs or fails has
-//! one attempt under way at a time, and all such endpoints together no more than half of the room, so that
-//! the others go on.
+//! Several may work on one journal: each takes what no other has taken. An endpoint that has not taken anything
+//! yet, or failed last, has one attempt under way at a time, and all such endpoints together no more than half
+//! of the room, so that those that are well go on.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::schedule;
 use super::send::{Outcome, send};
@@ -22,10 +22,10 @@ use crate::payments::{Attempted, DueDelivery, Payments, Subscription};
 
 /// How many attempts are under way at a time.
 const AT_ONCE: usize = 64;
-/// How many of one endpoint.
+/// How many of one endpoint that took the last one.
 const OF_ONE: usize = 4;
-/// How many of endpoints whose last attempt failed.
-const OF_FAILING: usize = AT_ONCE / 2;
+/// How many of all other endpoints together.
+const OF_OTHERS: usize = AT_ONCE / 2;
 
 /// Between two looks for what is due.
 const ROUND: Duration = Duration::from_secs(1);
@@ -34,6 +34,8 @@ const ROUND: Duration = Duration::from_secs(1);
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// Between two attempts to write down what came of one.
 const WRITE_AGAIN: Duration = Duration::from_millis(500);
+/// So long attempts under way are waited for in the end. What is broken off is made again.
+const ENDING: Duration = Duration::from_secs(5);
 /// The longest pause after a journal that cannot be used.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -76,7 +78,7 @@ impl Webhooks {
             stopped,
             under_way: JoinSet::new(),
             busy: HashMap::new(),
-            failing: HashSet::new(),
+            well: HashSet::new(),
             enlisted: Vec::new(),
             fanned_to: None,
         };
@@ -90,7 +92,7 @@ impl Webhooks {
         }
     }
 
-    /// Ends it, after the attempts under way.
+    /// Ends it, after the attempts under way; those that take long are broken off, and made again later.
     pub async fn stop(self) {
         self.stop.send_replace(true);
         // a panic in it has been reported by the runtime
@@ -110,7 +112,8 @@ struct Worker {
     under_way: JoinSet<(Key, bool)>,
     /// How many attempts are under way at each endpoint.
     busy: HashMap<Key, usize>,
-    failing: HashSet<Key>,
+    /// Those that took what was sent last.
+    well: HashSet<Key>,
     /// Those that stand in the journal, as far as is known here.
     enlisted: Vec<Subscription>,
     /// Up to which event there are deliveries, for the endpoints of `enlisted`.
@@ -139,7 +142,10 @@ impl Worker {
                 _ = stopped.changed() => break,
             }
         }
-        while self.under_way.join_next().await.is_some() {}
+        let ended = async { while self.under_way.join_next().await.is_some() {} };
+        if timeout(ENDING, ended).await.is_err() {
+            tracing::info!("webhooks under way were broken off; they are sent again");
+        }
     }
 
     /// Makes deliveries of new events, and begins to send what is due.
@@ -192,15 +198,15 @@ impl Worker {
     fn room(&self, key: &Key) -> usize {
         let busy = self.busy.get(key).copied().unwrap_or_default();
         let all = AT_ONCE.saturating_sub(self.under_way.len());
-        if self.failing.contains(key) {
-            let of_failing: usize = self.failing.iter().filter_map(|key| self.busy.get(key)).sum();
-            1_usize
-                .saturating_sub(busy)
-                .min(OF_FAILING.saturating_sub(of_failing))
-                .min(all)
-        } else {
-            OF_ONE.saturating_sub(busy).min(all)
+        if self.well.contains(key) {
+            return OF_ONE.saturating_sub(busy).min(all);
         }
+        let others = self.busy.iter().filter(|(key, _)| !self.well.contains(*key));
+        let of_others: usize = others.map(|(_, busy)| busy).sum();
+        1_usize
+            .saturating_sub(busy)
+            .min(OF_OTHERS.saturating_sub(of_others))
+            .min(all)
     }
 
     fn begin(&mut self, due: DueDelivery, endpoint: WebhookSpec) {
@@ -224,9 +230,9 @@ impl Worker {
         }
         self.busy.retain(|_, busy| *busy > 0);
         if taken {
-            self.failing.remove(&key);
+            self.well.insert(key);
         } else {
-            self.failing.insert(key);
+            self.well.remove(&key);
         }
     }
 }

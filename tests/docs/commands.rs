@@ -169,9 +169,9 @@ fn a_day_at_the_shop() -> Vec<(String, Value)> {
     journal(&config, &id, &control, folder.path(), &mut take);
     take("emulate", &["scan", &qr]);
     take("link create", &["--amount", "100"]);
+    webhooks(&config, &shop, &mut take);
     take("device delete", &["--trade-point", "385716"]);
     take("token new", &["--name", "shop-backend", "--bin", "891027350515"]);
-    webhooks(&config, &shop, &mut take);
     take("man", &["--dir", folder.path().join("man1").to_str().unwrap()]);
     printed.push(("sandbox run".to_owned(), ready));
     printed.push(("serve".to_owned(), serve));
