@@ -271,3 +271,59 @@ async fn what_was_given_up_is_listed_and_sent_again() {
     assert_eq!(none.code, 1, "{none:?}");
     assert_eq!(serving.stop(), Some(0));
 }
+
+/// What `[webhooks]` allows, and a secret that is changed, without a restart.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_gateway_takes_up_changed_settings() {
+    let scene = Scene::start().await;
+    let folder = scene.path("");
+    secret_file(&folder, "webhook.secret").await;
+    secret_file(&folder, "next.secret").await;
+    let receiver = Receiver::start(Act::Answer(200)).await;
+    webhook(&scene, "shop", &receiver.url());
+    let serving = Running::start(&["serve", "--listen", "127.0.0.1:0", "-o", "json"], &folder);
+    let invoice = [
+        "payment",
+        "create",
+        "--bin",
+        FLOWERS,
+        "--phone",
+        "+77000000000",
+        "--amount",
+        "100",
+        "--message",
+        "x",
+    ];
+    assert_eq!(scene.run(&invoice).await.code, 0);
+    loop {
+        let log = scene.run(&["webhook", "log", "-o", "json"]).await.json();
+        let attempt = &log["deliveries"][0]["attempts"][0];
+        if !attempt.is_null() {
+            assert_eq!(attempt["failure"], "outbound_refused_address");
+            break;
+        }
+    }
+    assert_eq!(receiver.seen().len(), 0);
+    add_lines(&scene, "[webhooks]\nallow_private = [\"127.0.0.1\"]\n");
+    let seen = receiver.until(|seen| !seen.is_empty()).await;
+    let signatures =
+        |request: &super::webhook_kit::Seen| request.header("webhook-signature").split(' ').count();
+    assert_eq!(signatures(&seen[0]), 1);
+    let file = scene.path(&format!("certs/{FLOWERS}/merchant.toml"));
+    let text = std::fs::read_to_string(&file).unwrap();
+    let both = text.replace(
+        "secret_file = \"../../webhook.secret\"",
+        "secret_file = \"../../next.secret\"\nprevious_secret_file = \"../../webhook.secret\"",
+    );
+    std::fs::write(&file, both).unwrap();
+    let mut told = seen.len();
+    loop {
+        assert_eq!(scene.run(&invoice).await.code, 0);
+        told += 1;
+        let seen = receiver.until(|seen| seen.len() >= told).await;
+        if signatures(seen.last().unwrap()) == 2 {
+            break;
+        }
+    }
+    assert_eq!(serving.stop(), Some(0));
+}
