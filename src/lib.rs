@@ -188,6 +188,7 @@
 //! | `payments` | operations that move money, each on a task of its own (feature `journal`) |
 //! | [`doctor`] | staged diagnosis of one BIN |
 //! | `wrapper` | calls passed on to the old PHP wrapper (feature `journal`) |
+//! | `webhooks` | events told to the merchant's own systems, signed (feature `journal`) |
 //! | `gateway` | HTTP contracts over `payments` (feature `gateway`) |
 //! | [`app`] | the wiring: from a configuration file to a working set |
 //! | `cli` | the commands of the program (feature `cli`) |
@@ -213,6 +214,8 @@ pub mod registry;
 pub mod sandbox;
 pub mod transport;
 #[cfg(feature = "journal")]
+pub mod webhooks;
+#[cfg(feature = "journal")]
 pub mod wrapper;
 
 /// The code in the documents, compiled and run as documentation tests.
@@ -222,4 +225,6 @@ mod documents {
     mod readme {}
     #[doc = include_str!("../docs/embedding.md")]
     mod embedding {}
+    #[doc = include_str!("../docs/webhooks.md")]
+    mod webhooks {}
 }

@@ -52,13 +52,25 @@ const ROOMS: &[(&str, May)] = &[
 const FENCES: &[Fence] = &[
     fence(
         Crate("hyper"),
-        &["transport", "outbound", "sandbox", "gateway/connection.rs"],
-        "one place opens connections; one file of the gateway takes those of callers",
+        &[
+            "transport",
+            "outbound",
+            "sandbox",
+            "gateway/connection.rs",
+            "webhooks/listen.rs",
+        ],
+        "one place opens connections; one file of the gateway takes those of callers, one those of webhooks",
     ),
     fence(
         Crate("hyper_util"),
-        &["transport", "outbound", "sandbox", "gateway/connection.rs"],
-        "one place opens connections; one file of the gateway takes those of callers",
+        &[
+            "transport",
+            "outbound",
+            "sandbox",
+            "gateway/connection.rs",
+            "webhooks/listen.rs",
+        ],
+        "one place opens connections; one file of the gateway takes those of callers, one those of webhooks",
     ),
     fence(
         Crate("hyper_rustls"),

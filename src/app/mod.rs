@@ -8,6 +8,8 @@ pub mod live;
 mod notices;
 mod serve;
 mod warm;
+#[cfg(feature = "journal")]
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -43,6 +45,8 @@ pub(crate) use canary::answered;
 pub use gateway::Following;
 use live::{LiveError, LiveServer, Window};
 pub use serve::{ServeError, Service};
+#[cfg(feature = "cli")]
+pub(crate) use webhooks::webhook_outbound;
 
 /// Everything that a program needs to speak for the configured BINs.
 #[derive(Debug)]

@@ -10,6 +10,7 @@ mod phone;
 mod secret;
 mod shell;
 mod trade_point;
+mod webhook_secret;
 
 pub use bin::{Bin, BinError};
 pub use clock::{Clock, FixedClock, SystemClock};
@@ -21,3 +22,4 @@ pub use phone::{PhoneError, PhoneFormat, PhoneNumber};
 pub use secret::{DeviceToken, DeviceTokenError, Password, Secret};
 pub use shell::shell_word;
 pub use trade_point::TradePoint;
+pub use webhook_secret::{WebhookSecret, WebhookSecretError};

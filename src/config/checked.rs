@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use http::Uri;
 
-use super::{ConfigWarning, GatewaySettings, JournalSettings, WrapperSettings};
+use super::{
+    ConfigWarning, GatewaySettings, JournalSettings, WebhookSpec, WebhooksSettings, WrapperSettings,
+};
 use crate::base::{Bin, Password, PhoneFormat, TradePoint};
 
 /// Everything that `kaspi.toml` says. The merchants' folders are read by [`scan`](super::scan()).
@@ -28,6 +30,8 @@ pub struct Config {
     pub wrapper: Option<WrapperSettings>,
     /// `[journal]`.
     pub journal: JournalSettings,
+    /// `[webhooks]`.
+    pub webhooks: WebhooksSettings,
     /// What is odd but stops nothing.
     pub warnings: Vec<ConfigWarning>,
 }
@@ -147,6 +151,8 @@ pub struct MerchantSpec {
     pub identity: IdentitySource,
     /// Its trade points, the default one first; at least one.
     pub trade_points: Vec<TradePointSpec>,
+    /// Who is told of its payments (`[[webhook]]`), in the order of the file.
+    pub webhooks: Vec<WebhookSpec>,
 }
 
 /// A trade point, with whether it is the default one.

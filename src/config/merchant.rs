@@ -8,7 +8,7 @@ use super::setting::Located;
 use super::settings::{bin as read_bin, choice, printable_name};
 use super::{
     Config, ConfigError, ConfigWarning, Environment, IdentitySource, IdentitySpec, MerchantSpec, Route,
-    identity_files, password, sets, trade_points,
+    identity_files, password, sets, trade_points, webhooks,
 };
 use crate::base::Bin;
 
@@ -29,7 +29,7 @@ pub(super) fn read(
     let file = folder.join(MERCHANT_FILE);
     // A folder with an identity and no merchant.toml is a merchant without a device token.
     let (raw, exposure) = read_toml::<RawMerchant>(&file, RawMerchant::FIELDS)?.unwrap_or_default();
-    if trade_points::holds_token(&raw) {
+    if trade_points::holds_token(&raw) || webhooks::holds_secret(&raw) {
         warnings.extend(exposure);
     }
     Ok(MerchantSpec {
@@ -40,6 +40,7 @@ pub(super) fn read(
         route: route(&raw, config)?,
         identity: identity(folder, bin, &raw, environment, candidate, warnings)?,
         trade_points: trade_points::read(&file, &raw, warnings)?,
+        webhooks: webhooks::read(&file, &raw, warnings)?,
     })
 }
 

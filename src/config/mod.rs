@@ -27,6 +27,7 @@ mod suggestion;
 mod trade_points;
 mod url;
 mod warning;
+mod webhooks;
 
 #[cfg(test)]
 mod tests;
@@ -52,3 +53,4 @@ pub use setting::Setting;
 pub use settings::load;
 pub use url::check_base_url;
 pub use warning::ConfigWarning;
+pub use webhooks::{PrivateAddress, WEBHOOK_EVENTS, WebhookSpec, WebhooksSettings, read_webhook_secret_file};

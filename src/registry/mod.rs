@@ -217,6 +217,20 @@ impl<K: Send + Sync + 'static> Registry<K> {
         bins
     }
 
+    /// Every organisation whose folder can be read, in the order of the BINs: whether it is active or not,
+    /// and whatever is wrong with its identity.
+    #[must_use]
+    pub fn merchants(&self) -> Vec<Arc<Merchant>> {
+        let table = self.table.load();
+        let mut merchants: Vec<Arc<Merchant>> = table
+            .seats
+            .values()
+            .filter_map(|seat| seat.merchant.as_ref().ok().map(Arc::clone))
+            .collect();
+        merchants.sort_unstable_by_key(|merchant| merchant.bin);
+        merchants
+    }
+
     /// Waits until every identity has been opened. Calls need not wait for it, each opens its own.
     pub fn open_all(&self) {
         for seat in self.table.load_full().seats.values() {

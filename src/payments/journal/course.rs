@@ -235,6 +235,12 @@ impl Step for SettleOwner {
                 &args,
             )
             .await?;
+        tx.conn
+            .run(
+                "UPDATE webhook_deliveries SET owner = NULL, taken_at = NULL WHERE owner = $1",
+                &args,
+            )
+            .await?;
         // what it did stands in the histories, in words
         tx.conn.run("DELETE FROM owners WHERE id = $1", &args).await?;
         Ok(settled)

@@ -566,7 +566,7 @@ impl Journal {
         Ok(written)
     }
 
-    async fn read<S: Step>(&self, step: S) -> Result<S::Output, JournalError> {
+    pub(super) async fn read<S: Step>(&self, step: S) -> Result<S::Output, JournalError> {
         self.store().await?.engine.read(step).await
     }
 

@@ -155,7 +155,11 @@ pub(super) fn number<T, E: std::fmt::Display>(
         .transpose()
 }
 
-fn word<T>(row: &Row, column: &'static str, of_word: impl Fn(&str) -> Option<T>) -> Result<T, StepError> {
+pub(super) fn word<T>(
+    row: &Row,
+    column: &'static str,
+    of_word: impl Fn(&str) -> Option<T>,
+) -> Result<T, StepError> {
     let text = row.text(column)?;
     of_word(&text).ok_or_else(|| StepError::Unreadable(format!("`{column}` is `{}`", text.escape_debug())))
 }
@@ -177,7 +181,7 @@ fn optional_json<T: DeserializeOwned>(row: &Row, column: &'static str) -> Result
         .transpose()
 }
 
-fn optional_time(row: &Row, column: &'static str) -> Result<Option<OffsetDateTime>, StepError> {
+pub(super) fn optional_time(row: &Row, column: &'static str) -> Result<Option<OffsetDateTime>, StepError> {
     row.optional_int(column)?.map(time_at).transpose()
 }
 
