@@ -5,6 +5,8 @@ mod canary;
 mod gateway;
 pub mod live;
 mod serve;
+#[cfg(feature = "telemetry")]
+mod telemetry;
 mod warm;
 
 use std::net::SocketAddr;
@@ -41,6 +43,8 @@ pub(crate) use canary::answered;
 pub use gateway::Following;
 use live::{LiveError, LiveServer, Window};
 pub use serve::{ServeError, Service};
+#[cfg(feature = "telemetry")]
+pub use telemetry::{Telemetry, TelemetryError};
 
 /// Everything that a program needs to speak for the configured BINs.
 #[derive(Debug)]

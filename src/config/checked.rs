@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::Uri;
 
-use super::{ConfigWarning, GatewaySettings, JournalSettings, WrapperSettings};
+use super::{ConfigWarning, GatewaySettings, JournalSettings, TelemetrySettings, WrapperSettings};
 use crate::base::{Bin, Password, PhoneFormat, TradePoint};
 
 /// Everything that `kaspi.toml` says. The merchants' folders are read by [`scan`](super::scan()).
@@ -28,6 +28,8 @@ pub struct Config {
     pub wrapper: Option<WrapperSettings>,
     /// `[journal]`.
     pub journal: JournalSettings,
+    /// `[telemetry]`, where there is one.
+    pub telemetry: Option<TelemetrySettings>,
     /// What is odd but stops nothing.
     pub warnings: Vec<ConfigWarning>,
 }

@@ -19,6 +19,7 @@ section! {
         gateway: RawGateway,
         wrapper: RawWrapper,
         journal: RawJournal,
+        telemetry: RawTelemetry,
     }
 }
 
@@ -86,6 +87,16 @@ section! {
     /// `[journal]`.
     RawJournal {
         url: Hidden,
+    }
+}
+
+section! {
+    /// `[telemetry]`.
+    RawTelemetry {
+        otlp_endpoint: Hidden,
+        service_name: String,
+        sample_percent: i64,
+        extra_ca_file: String,
     }
 }
 

@@ -11,7 +11,7 @@ use super::read::{self, SECRET_LIMIT};
 use super::setting::Located;
 use super::{
     Config, ConfigError, ConfigWarning, Environment, KaspiSettings, KeyExchange, ProxyAuth, ProxySettings,
-    Setting, StatusVersion, Timeouts, TrustSettings, duration, gateway, suggestion, url,
+    Setting, StatusVersion, Timeouts, TrustSettings, duration, gateway, suggestion, telemetry, url,
 };
 use crate::base::{Bin, Password, PhoneFormat};
 
@@ -73,6 +73,10 @@ pub fn load(file: &Path, environment: &Environment) -> Result<Config, ConfigErro
         &file,
         raw.journal.map(|section| section.value).unwrap_or_default(),
     )?;
+    let telemetry = raw
+        .telemetry
+        .map(|section| telemetry::settings(&file, &section))
+        .transpose()?;
     if holds_password {
         warnings.extend(exposure);
     }
@@ -85,6 +89,7 @@ pub fn load(file: &Path, environment: &Environment) -> Result<Config, ConfigErro
         gateway,
         wrapper,
         journal,
+        telemetry,
         warnings,
     })
 }

@@ -27,6 +27,7 @@ mod problem;
 mod schema;
 mod service;
 mod tls;
+mod trace;
 
 use std::fmt;
 use std::sync::Arc;
