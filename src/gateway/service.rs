@@ -16,6 +16,7 @@ use tower::ServiceExt as _;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::{Instrument as _, Span};
 use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -105,6 +106,11 @@ impl Service {
         line.answered = Some(response.status());
         response
     }
+}
+
+/// What `/openapi.json` says.
+pub(super) fn document() -> OpenApi {
+    contracts().into_openapi()
 }
 
 fn contracts() -> OpenApiRouter<Arc<Hall>> {
