@@ -10,11 +10,11 @@ use std::process::ExitCode;
 use clap::builder::styling::{AnsiColor, Style};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use tracing_subscriber::Registry;
 use tracing_subscriber::filter::{LevelFilter, filter_fn};
+use tracing_subscriber::fmt::{fmt, layer};
 use tracing_subscriber::layer::{Layer, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::fmt::{fmt, layer};
-use tracing_subscriber::Registry;
 
 use super::args::{Color, Global, Output};
 use super::exit::Exit;

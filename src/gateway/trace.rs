@@ -12,7 +12,6 @@ pub(super) fn span(request: &Request) -> Span {
     let span = tracing::info_span!(
         target: TRACE,
         "call",
-        otel.name = field::Empty,
         otel.kind = "server",
         otel.status_code = field::Empty,
         http.request.method = request.method().as_str(),
@@ -51,7 +50,7 @@ pub(super) fn end(span: &Span, method: &str, route: &str, notes: &Notes, answere
     if span.is_disabled() {
         return;
     }
-    span.record("otel.name", format!("{method} {route}"));
+    rename(span, format!("{method} {route}"));
     span.record("http.route", route);
     if let Some(status) = answered {
         span.record("http.response.status_code", status.as_u16());
@@ -75,6 +74,18 @@ pub(super) fn end(span: &Span, method: &str, route: &str, notes: &Notes, answere
         span.record("error.type", problem);
     }
 }
+
+/// The route is known only once the call has been handled.
+#[cfg(feature = "telemetry")]
+fn rename(span: &Span, name: String) {
+    use opentelemetry::trace::TraceContextExt as _;
+    use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+    span.context().span().update_name(name);
+}
+
+#[cfg(not(feature = "telemetry"))]
+fn rename(_: &Span, _: String) {}
 
 /// The number of the caller's or our own trace, for the log.
 #[cfg(feature = "telemetry")]
