@@ -161,6 +161,7 @@
 //! | `sandbox` | yes | the simulated Kaspi with its test certificates, with rcgen |
 //! | `gateway` | yes | the room `gateway`: HTTP contracts for a backend, with axum; brings `journal` |
 //! | `postgres` | yes | PostgreSQL as a store of the journal |
+//! | `telemetry` | yes | spans of the gateway's calls told to an OpenTelemetry collector, where one is configured |
 //!
 //! With `default-features = false` you get configuration, identities, registry, transport and the typed
 //! calls of [`api`], without clap and rcgen. Calls that move money then ask for a [`api::MoneyPermit`],

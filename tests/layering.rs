@@ -124,6 +124,11 @@ const FENCES: &[Fence] = &[
     ),
     fence(Crate("axum"), &["gateway"], "HTTP contracts have one room"),
     fence(Crate("tower_http"), &["gateway"], "HTTP contracts have one room"),
+    fence(
+        Crate("tracing_opentelemetry"),
+        &["app/telemetry.rs", "gateway/trace.rs"],
+        "one file tells spans, one takes callers' traces up",
+    ),
     fence(Crate("sqlx"), &["payments"], "one door to the journal"),
     fence(Crate("notify"), &["registry"], "one watcher of files"),
     fence(

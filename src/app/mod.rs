@@ -7,6 +7,8 @@ pub mod live;
 #[cfg(feature = "journal")]
 mod notices;
 mod serve;
+#[cfg(feature = "telemetry")]
+mod telemetry;
 mod warm;
 #[cfg(feature = "journal")]
 mod webhooks;
@@ -47,6 +49,8 @@ use live::{LiveError, LiveServer, Window};
 pub use serve::{ServeError, Service};
 #[cfg(feature = "cli")]
 pub(crate) use webhooks::webhook_outbound;
+#[cfg(feature = "telemetry")]
+pub use telemetry::{Telemetry, TelemetryError};
 
 /// Everything that a program needs to speak for the configured BINs.
 #[derive(Debug)]

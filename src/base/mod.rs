@@ -9,6 +9,7 @@ mod money;
 mod phone;
 mod secret;
 mod shell;
+mod trace;
 mod trade_point;
 mod webhook_secret;
 
@@ -21,5 +22,6 @@ pub use money::{Amount, AmountError, Balance};
 pub use phone::{PhoneError, PhoneFormat, PhoneNumber};
 pub use secret::{DeviceToken, DeviceTokenError, Password, Secret};
 pub use shell::shell_word;
+pub use trace::TRACE;
 pub use trade_point::TradePoint;
 pub use webhook_secret::{WebhookSecret, WebhookSecretError};

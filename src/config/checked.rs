@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::Uri;
 
 use super::{
-    ConfigWarning, GatewaySettings, JournalSettings, WebhookSpec, WebhooksSettings, WrapperSettings,
+    ConfigWarning, GatewaySettings, JournalSettings, TelemetrySettings, WebhookSpec, WebhooksSettings, WrapperSettings,
 };
 use crate::base::{Bin, Password, PhoneFormat, TradePoint};
 
@@ -32,6 +32,8 @@ pub struct Config {
     pub journal: JournalSettings,
     /// `[webhooks]`.
     pub webhooks: WebhooksSettings,
+    /// `[telemetry]`, where there is one.
+    pub telemetry: Option<TelemetrySettings>,
     /// What is odd but stops nothing.
     pub warnings: Vec<ConfigWarning>,
 }

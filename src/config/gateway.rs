@@ -122,7 +122,7 @@ fn limits(raw: &RawGateway) -> Result<GatewayLimits, ConfigError> {
     })
 }
 
-fn whole(given: &Located<i64>, range: RangeInclusive<u32>) -> Result<u32, ConfigError> {
+pub(super) fn whole(given: &Located<i64>, range: RangeInclusive<u32>) -> Result<u32, ConfigError> {
     let (least, most) = (*range.start(), *range.end());
     u32::try_from(given.value)
         .ok()
@@ -335,6 +335,6 @@ fn journal_url(file: &Path, given: &Located<Hidden>) -> Result<JournalUrl, Confi
     }
 }
 
-fn below(section: &Setting, key: &str) -> Setting {
+pub(super) fn below(section: &Setting, key: &str) -> Setting {
     Setting::new(section.file(), format!("{}.{key}", section.key()), section.line())
 }

@@ -20,6 +20,7 @@ section! {
         wrapper: RawWrapper,
         journal: RawJournal,
         webhooks: RawWebhooks,
+        telemetry: RawTelemetry,
     }
 }
 
@@ -97,6 +98,16 @@ section! {
     RawWebhooks {
         allow_private: Vec<Located<String>>,
         timeout: String,
+        extra_ca_file: String,
+    }
+}
+
+section! {
+    /// `[telemetry]`.
+    RawTelemetry {
+        otlp_endpoint: Hidden,
+        service_name: String,
+        sample_percent: i64,
         extra_ca_file: String,
     }
 }

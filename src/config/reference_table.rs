@@ -335,6 +335,39 @@ pub(super) const SECTIONS: &[Section] = &[
         }],
     },
     Section {
+        heading: "[telemetry]",
+        keys: &[
+            Key {
+                name: "otlp_endpoint",
+                takes: "URL",
+                default: "must be given",
+                meaning: "The collector's base address for OTLP over HTTP; `/v1/traces` is added. `http` is taken: no secret is told",
+                example: r#"`"http://127.0.0.1:4318"`"#,
+            },
+            Key {
+                name: "service_name",
+                takes: "text",
+                default: r#"`"kaspi"`"#,
+                meaning: "What the program calls itself there",
+                example: r#"`"kaspi-gateway"`"#,
+            },
+            Key {
+                name: "sample_percent",
+                takes: "number",
+                default: "`100`",
+                meaning: "Of a hundred calls whose caller has not decided, how many are told: 0 to 100",
+                example: "`10`",
+            },
+            Key {
+                name: "extra_ca_file",
+                takes: "path",
+                default: "none",
+                meaning: "A PEM file with certificate authorities of the collector, beside the public ones",
+                example: r#"`"collector_ca.pem"`"#,
+            },
+        ],
+    },
+    Section {
         heading: "merchant.toml",
         keys: &[
             Key {

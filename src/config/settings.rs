@@ -11,7 +11,7 @@ use super::read::{self, SECRET_LIMIT};
 use super::setting::Located;
 use super::{
     Config, ConfigError, ConfigWarning, Environment, KaspiSettings, KeyExchange, ProxyAuth, ProxySettings,
-    Setting, StatusVersion, Timeouts, TrustSettings, duration, gateway, suggestion, url, webhooks,
+    Setting, StatusVersion, Timeouts, TrustSettings, duration, gateway, suggestion, telemetry, url, webhooks,
 };
 use crate::base::{Bin, Password, PhoneFormat};
 
@@ -77,6 +77,10 @@ pub fn load(file: &Path, environment: &Environment) -> Result<Config, ConfigErro
         &file,
         raw.webhooks.map(|section| section.value).unwrap_or_default(),
     )?;
+    let telemetry = raw
+        .telemetry
+        .map(|section| telemetry::settings(&file, &section))
+        .transpose()?;
     if holds_password {
         warnings.extend(exposure);
     }
@@ -90,6 +94,7 @@ pub fn load(file: &Path, environment: &Environment) -> Result<Config, ConfigErro
         wrapper,
         journal,
         webhooks,
+        telemetry,
         warnings,
     })
 }

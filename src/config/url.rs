@@ -83,6 +83,11 @@ pub(super) fn webhook(given: &Located<Hidden>) -> Result<Uri, ConfigError> {
     }
 }
 
+/// The same, or an `http` address anywhere: for what carries no secrets and moves no money.
+pub(super) fn base_in_clear_too(given: &Located<Hidden>, example: &'static str) -> Result<Uri, ConfigError> {
+    whole(given, example, |_| true)
+}
+
 fn whole(
     given: &Located<Hidden>,
     example: &'static str,

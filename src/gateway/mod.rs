@@ -31,6 +31,7 @@ mod service;
 mod streams;
 mod telling;
 mod tls;
+mod trace;
 
 use std::fmt;
 use std::sync::Arc;

@@ -14,6 +14,7 @@ use http::{HeaderValue, Method, StatusCode, Uri, header};
 use tokio::time::Instant;
 use tower::ServiceExt as _;
 use tower_http::catch_panic::CatchPanicLayer;
+use tracing::{Instrument as _, Span};
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -22,7 +23,7 @@ use utoipa_axum::routes;
 use super::hall::Hall;
 use super::notes::Notes;
 use super::page::{self, FailedBecause};
-use super::{backend, docs, events, health, list, native, old_wrapper};
+use super::{backend, docs, events, health, list, native, old_wrapper, trace};
 use crate::base::OperationId;
 
 /// Where a call comes from.
@@ -80,7 +81,8 @@ impl Service {
                 *request.method_mut() = Method::OPTIONS;
             }
         }
-        let mut response = match self.router.clone().oneshot(request).await {
+        let handled = self.router.clone().oneshot(request);
+        let mut response = match handled.instrument(line.span.clone()).await {
             Ok(response) => response,
             Err(never) => match never {},
         };
@@ -199,6 +201,7 @@ struct LogLine {
     notes: Arc<Notes>,
     hall: Arc<Hall>,
     answered: Option<StatusCode>,
+    span: Span,
 }
 
 impl LogLine {
@@ -210,6 +213,7 @@ impl LogLine {
             notes,
             hall,
             answered: None,
+            span: trace::span(request),
         }
     }
 }
@@ -224,6 +228,7 @@ impl Drop for LogLine {
             .request(notes, route, self.answered, took, |bin| {
                 self.hall.surroundings.is_configured(bin)
             });
+        trace::end(&self.span, self.method.as_str(), route, notes, self.answered);
         let status = self.answered.map(|status| status.as_u16());
         tracing::info!(
             target: "kaspi::access",
@@ -237,6 +242,7 @@ impl Drop for LogLine {
             outcome = notes.told_outcome(),
             problem = notes.told_problem(),
             peer = %self.peer,
+            trace = trace::trace_id(&self.span),
             "{}",
             if status.is_some() { "answered" } else { "the caller hung up" }
         );

@@ -29,8 +29,9 @@ pub use pool::Pool;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use tokio::time::Instant;
+use tracing::{Instrument as _, Span, field};
 
-use crate::base::{Bin, Clock, DeviceToken, TradePointId};
+use crate::base::{Bin, Clock, DeviceToken, Explain, TRACE, TradePointId};
 use crate::config::{Config, KaspiSettings, MerchantFolder, Route};
 use crate::identity::{Identity, IdentityError};
 use crate::registry::{Pinned, Provision, ProvisionError, Registry, Rotor};
@@ -293,7 +294,49 @@ impl Channel {
     ///
     /// No answer, or only part of one. [`Error::delivery`] tells whether Kaspi can have got the request.
     pub async fn send(&self, request: Request) -> Result<Reply, Error> {
-        attempt::send(&self.pinned.generation.kit, request).await
+        let span = self.span(&request);
+        let answered = attempt::send(&self.pinned.generation.kit, request)
+            .instrument(span.clone())
+            .await;
+        if !span.is_disabled() {
+            note_end(&span, &answered);
+        }
+        answered
+    }
+
+    /// The query of a request holds tokens and phone numbers, and a path may end with one of many numbers.
+    fn span(&self, request: &Request) -> Span {
+        let path = request.path_and_query.split('?').next().unwrap_or_default();
+        let path = path.trim_end_matches(|character: char| character.is_ascii_digit());
+        tracing::info_span!(
+            target: TRACE,
+            "kaspi",
+            otel.kind = "client",
+            otel.status_code = field::Empty,
+            http.request.method = request.method.as_str(),
+            url.path = path,
+            http.response.status_code = field::Empty,
+            server.address = self.host(),
+            kaspi.bin = %self.bin(),
+            kaspi.generation = self.generation(),
+            kaspi.delivery = field::Empty,
+            error.type = field::Empty,
+        )
+    }
+}
+
+fn note_end(span: &Span, answered: &Result<Reply, Error>) {
+    match answered {
+        Ok(reply) => {
+            span.record("http.response.status_code", reply.status);
+        }
+        Err(error) => {
+            span.record("otel.status_code", "ERROR");
+            span.record("error.type", error.kind());
+            if let Some(delivery) = Explain::delivery(error) {
+                span.record("kaspi.delivery", field::display(delivery));
+            }
+        }
     }
 }
 

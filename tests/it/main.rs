@@ -97,6 +97,8 @@ mod sandbox_tools;
 mod secrecy;
 mod server;
 mod starts;
+#[cfg(feature = "telemetry")]
+mod telemetry;
 mod tls_refusals;
 mod warm;
 mod watching;

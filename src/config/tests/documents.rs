@@ -89,6 +89,7 @@ fn given(heading: &str) -> &'static str {
         "[gateway]" => "[gateway]\n",
         "[journal]" => "[journal]\n",
         "[webhooks]" => "[webhooks]\n",
+        "[telemetry]" => "[telemetry]\notlp_endpoint = \"http://127.0.0.1:4318\"\n",
         "[wrapper]" => "[wrapper]\nbase_url = \"https://shop.example/api\"\ntoken_file = \"wrapper.token\"\n",
         "[[gateway.token]]" => {
             "[[gateway.token]]\nname = \"one\"\nbins = [\"891027350515\"]\n\
