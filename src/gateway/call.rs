@@ -66,7 +66,7 @@ impl Call {
             Contract::OldWrapper => QueryToken::of(&head.uri),
             Contract::Backend | Contract::Native => QueryToken::NotHere,
         };
-        let visitor = hall.door.visitor(&head.headers, query_token)?;
+        let visitor = hall.door.visitor(&head.headers, &head.uri, query_token)?;
         notes.caller(visitor.name());
         hall.limits().count_token(visitor.name())?;
         if !visitor.may(verb) {
