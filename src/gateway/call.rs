@@ -36,8 +36,6 @@ pub(super) struct Call {
     pub(super) contract: Contract,
     pub(super) visitor: Visitor,
     pub(super) notes: Arc<Notes>,
-    /// It moves no money.
-    pub(super) only_reads: bool,
     /// Where its fields stand.
     place: &'static str,
     headers: HeaderMap,
@@ -66,7 +64,7 @@ impl Call {
             Contract::OldWrapper => QueryToken::of(&head.uri),
             Contract::Backend | Contract::Native => QueryToken::NotHere,
         };
-        let visitor = hall.door.visitor(&head.headers, query_token)?;
+        let visitor = hall.door.visitor(&head.headers, &head.uri, query_token)?;
         notes.caller(visitor.name());
         hall.limits().count_token(visitor.name())?;
         if !visitor.may(verb) {
@@ -81,7 +79,6 @@ impl Call {
             contract,
             visitor,
             notes,
-            only_reads: verb == Verb::Read,
             place: if head.method == Method::GET {
                 "query"
             } else {

@@ -95,7 +95,9 @@ impl Service {
             header::X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),
         );
-        if let Some(failed) = response.extensions().get::<FailedBecause>() {
+        let failed = response.extensions().get::<FailedBecause>();
+        let open = failed.is_some_and(|failed| failed.open);
+        if let Some(failed) = failed {
             notes.problem(failed.kind);
             if let Some(operation) = failed.operation {
                 notes.operation(operation);
@@ -104,7 +106,7 @@ impl Service {
                 }
             }
         }
-        if let Some(operation) = notes.to_settle() {
+        if let Some(operation) = notes.to_settle().filter(|_| !open) {
             response.extensions_mut().insert(Settles(operation));
         }
         line.answered = Some(response.status());
