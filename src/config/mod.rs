@@ -24,6 +24,7 @@ mod settings;
 mod suggestion;
 mod trade_points;
 mod url;
+mod variables;
 mod warning;
 
 #[cfg(test)]
@@ -35,8 +36,8 @@ pub use checked::{
     TradePointSpec, TrustSettings,
 };
 pub use checked_gateway::{
-    GatewayLimits, GatewaySettings, GatewayTls, GatewayToken, JournalSettings, JournalUrl, LogFormat,
-    TokenHash, Verb, WrapperSettings,
+    GatewayLimits, GatewaySettings, GatewayTls, GatewayToken, JournalSettings, JournalUrl, ListenFrom,
+    LogFormat, TokenHash, Verb, WrapperSettings,
 };
 pub use environment::Environment;
 pub use error::{ConfigError, Suggestion};
@@ -47,4 +48,5 @@ pub use scan::{MerchantFolder, scan, scan_with};
 pub use sets::{CURRENT_LINK, SETS_FOLDER, candidate};
 pub use setting::Setting;
 pub use settings::load;
+pub use variables::{IDENTITY_VARIABLE, IdentityVariable};
 pub use warning::ConfigWarning;

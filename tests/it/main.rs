@@ -89,6 +89,7 @@ mod secrecy;
 mod server;
 mod starts;
 mod tls_refusals;
+mod variables;
 mod warm;
 mod watching;
 mod worker;

@@ -3,6 +3,7 @@
 mod documents;
 mod folders;
 mod main_file;
+mod variables;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
