@@ -70,6 +70,7 @@ mod money_keeper;
 mod money_keys;
 mod money_kit;
 mod money_refunds;
+mod monitoring;
 mod outbound;
 mod outcomes;
 mod postgres;
