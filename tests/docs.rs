@@ -12,12 +12,16 @@
     missing_debug_implementations
 )]
 
+#[path = "docs/book.rs"]
+mod book;
 #[path = "docs/commands.rs"]
 mod commands;
 #[path = "docs/kinds.rs"]
 mod kinds;
 #[path = "docs/links.rs"]
 mod links;
+#[path = "docs/references.rs"]
+mod references;
 #[path = "docs/troubleshooting.rs"]
 mod troubleshooting;
 

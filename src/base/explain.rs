@@ -1,6 +1,7 @@
 //! What every error of this crate can tell the person who must act on it.
 
 use std::error::Error;
+use std::sync::Arc;
 
 use super::Delivery;
 
@@ -43,6 +44,29 @@ pub trait Explain: Error {
     /// Kaspi's own `StatusCode`, where Kaspi answered with one.
     fn code(&self) -> Option<i64> {
         None
+    }
+}
+
+/// What several hold explains itself as if it were one's own.
+impl<E: Explain + ?Sized> Explain for Arc<E> {
+    fn kind(&self) -> &'static str {
+        self.as_ref().kind()
+    }
+
+    fn fault(&self) -> Fault {
+        self.as_ref().fault()
+    }
+
+    fn hint(&self) -> Option<String> {
+        self.as_ref().hint()
+    }
+
+    fn delivery(&self) -> Option<Delivery> {
+        self.as_ref().delivery()
+    }
+
+    fn code(&self) -> Option<i64> {
+        self.as_ref().code()
     }
 }
 

@@ -9,12 +9,14 @@ mod doctor;
 mod exit;
 mod failure;
 mod gateway;
+mod init;
 mod journal;
 mod man;
 mod merchants;
 mod payment;
 mod purchase;
 mod qr_code;
+mod reference;
 mod report;
 #[cfg(feature = "sandbox")]
 mod sandbox;
@@ -35,6 +37,8 @@ use args::{Cli, Command, Link, Qr};
 use context::Context;
 use failure::Failure;
 use report::{Format, Report};
+
+pub use reference::command_reference;
 
 /// Runs the program with the given arguments, the program's own name first.
 ///
@@ -80,6 +84,7 @@ async fn dispatch(cli: Cli, report: &Report) -> Result<(), Failure> {
         Command::Serve(options) => serve::run(options, &context).await,
         Command::Journal(command) => journal::run(command, &context).await,
         Command::Doctor(wanted) => doctor::run(&wanted, &context).await,
+        Command::Init(wanted) => init::run(wanted, &cli.global, report).await,
         #[cfg(feature = "sandbox")]
         Command::Demo(options) => demo::run(options, report).await,
         #[cfg(feature = "sandbox")]

@@ -152,6 +152,12 @@ impl Report {
         }
     }
 
+    /// A question, whose answer is typed behind it.
+    pub(super) fn prompt(&self, text: &str) {
+        let mut stream = std::io::stderr().lock();
+        let _ = write!(stream, "{}", harmless(text)).and_then(|()| stream.flush());
+    }
+
     /// What an operator should look at although the command goes on.
     pub(super) fn warning(&self, text: impl Display) {
         if !self.quiet {

@@ -256,9 +256,13 @@ impl Explain for ConfigError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::NotFound { .. } => {
-                Some("name the file with `--config FILE`, or start from certs.example/".to_owned())
+                Some(
+                    "`kaspi init` writes one from the bank's files, `kaspi sandbox init DIR` one to try things with; \
+                     one that lies elsewhere is named with `--config FILE`"
+                        .to_owned(),
+                )
             }
-            Self::NamedConfigMissing { named_by, .. } => Some(format!("correct {named_by}")),
+            Self::NamedConfigMissing { named_by, .. } => Some(format!("correct {named_by}, or write one with `kaspi init`")),
             Self::NotTrusted { file, .. } => Some(format!(
                 "make it yours alone (`chmod go-w`), or, if you trust it, say so with `--config {}`",
                 shell_word(file)

@@ -124,7 +124,6 @@ impl Hidden {
         &self.0
     }
 
-    #[cfg(test)]
     pub(super) fn new(text: &str) -> Self {
         Self(Zeroizing::new(text.to_owned()))
     }

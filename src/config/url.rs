@@ -1,13 +1,14 @@
 //! Addresses: where Kaspi is, where the old wrapper is, and the proxy on the way.
 
 use std::net::IpAddr;
+use std::path::Path;
 
 use http::Uri;
 
 use super::error::shown;
 use super::raw::Hidden;
 use super::setting::Located;
-use super::{ConfigError, ProxyScheme};
+use super::{ConfigError, ProxyScheme, Setting};
 
 /// What of a proxy stands in its URL.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,11 +20,25 @@ pub(super) struct ProxyAddress {
 
 /// How Kaspi's own base address looks.
 pub(super) const KASPI_EXAMPLE: &str = "write the whole address, as in `https://qrapi-cert-ip.kaspi.kz/r3`";
+/// Port 0 is what `kaspi sandbox init` leaves there until the sandbox runs.
+const UNSTARTED: &str = "write the address of the bank's letter; in a sandbox's folder, start the sandbox first: \
+                         `kaspi sandbox run --dir FOLDER` writes its port there";
 const PROXY_EXAMPLE: &str = "write `http://host:port` or `socks5://host:port`";
 
 /// An `https` address with a host and perhaps a path; no slash at the end of the path.
 pub(super) fn base(given: &Located<Hidden>, example: &'static str) -> Result<Uri, ConfigError> {
     whole(given, example, |_| false)
+}
+
+/// Whether a text can be `base_url` of `[kaspi]`, before it is written there.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub fn check_base_url(text: &str) -> Result<(), ConfigError> {
+    let setting = Setting::new(Path::new("the command line"), "--base-url".to_owned(), None);
+    let value = Hidden::new(text);
+    base(&Located { value, setting }, KASPI_EXAMPLE).map(drop)
 }
 
 /// The same, or an `http` address of this machine itself, which nobody else can listen to.
@@ -51,6 +66,7 @@ fn whole(
     }
     let parsed = match split(text) {
         Ok(parsed) => parsed,
+        Err(problem) if text.contains(":0/") => return Err(invalid(given, &problem, UNSTARTED)),
         Err(problem) => return refuse(&problem),
     };
     match parsed.scheme.as_str() {

@@ -45,7 +45,7 @@ causes! {
         Fail ConfigNotFound "config_not_found" {
             line: "{what}",
             means: "There is no configuration file where one is looked for, or not where `--config` or `KASPI_CONFIG` says.",
-            cure: "name the file with `--config FILE`, or start from certs.example/",
+            cure: "write one from the bank's files with `kaspi init`; one that lies elsewhere is named with `--config FILE`",
         }
         Fail ConfigNotTrusted "config_not_trusted" {
             line: "{file} is not used, because {reason}",
@@ -392,7 +392,7 @@ causes! {
         Fail NothingListens "nothing_listens" {
             line: "nothing listens at {address}: connection refused",
             means: "The machine is there, and refuses connections to that port: a wrong port in `base_url`, a server that is down, or a filter that refuses instead of dropping.",
-            cure: "compare host and port of `kaspi.base_url` in {file} with the bank's letter",
+            cure: "compare host and port of `kaspi.base_url` in {file} with the bank's letter; a sandbox is started with `kaspi sandbox run --dir FOLDER`",
         }
         Fail PacketsDropped "packets_dropped" {
             line: "no answer from {address} within {limit}: packets are dropped on the way",

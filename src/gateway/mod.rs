@@ -24,6 +24,7 @@ mod notes;
 mod old_wrapper;
 mod page;
 mod problem;
+mod reference;
 mod schema;
 mod service;
 mod tls;
@@ -36,6 +37,7 @@ use time::OffsetDateTime;
 
 pub use error::GatewayError;
 pub use listen::Listening;
+pub use reference::http_reference;
 
 use crate::base::{Bin, TradePointId};
 use crate::config::{GatewaySettings, ListenFrom};

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use tower::ServiceExt as _;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -103,6 +104,11 @@ impl Service {
         line.answered = Some(response.status());
         response
     }
+}
+
+/// What `/openapi.json` says.
+pub(super) fn document() -> OpenApi {
+    contracts().into_openapi()
 }
 
 fn contracts() -> OpenApiRouter<Arc<Hall>> {

@@ -57,7 +57,7 @@ pub use names::{certificate_facts, distinguished_name, issuers};
 pub use sets::{SetError, SetFile, SetStore, StagedSet, Switched};
 pub use sniff::Form;
 pub use stamp::{Stamp, stamp};
-pub use trust::{TrustRoots, trust_roots};
+pub use trust::{TrustRoots, authorities_pem, trust_roots};
 
 /// A certificate with its chain, and the key that belongs to it. Checked: only [`load()`] makes one.
 ///

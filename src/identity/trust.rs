@@ -1,6 +1,6 @@
 //! Roots that the bank's server certificate may lead to.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::RootCertStore;
@@ -9,7 +9,7 @@ use rustls::pki_types::CertificateDer;
 use crate::config::TrustSettings;
 
 use super::finding::Finding;
-use super::{IdentityError, facts, material, read};
+use super::{IdentityError, encrypt, facts, material, read};
 
 /// Whom to believe, and what is odd about it.
 #[derive(Clone, Debug)]
@@ -54,6 +54,22 @@ pub fn trust_roots(settings: &TrustSettings) -> Result<TrustRoots, IdentityError
         extra,
         warnings,
     })
+}
+
+/// The certificates of these files one after the other, in PEM: what `extra_ca_file` may hold.
+///
+/// # Errors
+///
+/// A file cannot be read, or holds no certificate.
+pub fn authorities_pem(files: &[PathBuf]) -> Result<String, IdentityError> {
+    let mut text = String::new();
+    for path in files {
+        let contents = read::read(path, "file")?;
+        for certificate in material::certificates(&contents.bytes, path)? {
+            text.push_str(&encrypt::pem_text("CERTIFICATE", &certificate));
+        }
+    }
+    Ok(text)
 }
 
 fn extra_roots(

@@ -148,6 +148,13 @@ impl SandboxError {
             Self::Listen { address, source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
                 Some(format!("use port 0 to take a free one: `{}:0`", address.ip()))
             }
+            Self::File {
+                action: "read",
+                source,
+                ..
+            } if source.kind() == io::ErrorKind::NotFound => {
+                Some("name a folder that `kaspi sandbox init FOLDER` has made".to_owned())
+            }
             Self::PublicControl { .. } => Some("use `127.0.0.1:0`".to_owned()),
             Self::StateInUse { .. } => Some("each sandbox wants a file of its own".to_owned()),
             Self::ForeignState { .. } | Self::BrokenState { .. } => {

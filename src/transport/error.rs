@@ -313,7 +313,8 @@ impl Explain for Error {
             Failure::Unroutable => return self.refused_by_registry().and_then(Explain::hint),
             Failure::Resolve => "check `base_url` in the `[kaspi]` section and this machine's name servers",
             Failure::Connect => {
-                "check `base_url`, and that the bank lists this machine's address: calls from any other are dropped"
+                "check `base_url`, and that the bank lists this machine's address: calls from any other are dropped; \
+                 a sandbox is started with `kaspi sandbox run --dir FOLDER`"
             }
             Failure::Proxy => "check `proxy` and `proxy_credentials_file` in the `[kaspi]` section",
             Failure::ServerNotTrusted => {

@@ -123,6 +123,7 @@ fn a_day_at_the_shop() -> Vec<(String, Value)> {
     take("demo", &[]);
     take("sandbox init", &[dir]);
     let (_sandbox, ready) = run_until_ready(&["sandbox", "run", "--dir", dir]);
+    begin(folder.path(), dir, &mut take);
     let control = ready["control"].as_str().unwrap().to_owned();
     take("merchants list", &[]);
     take("merchants show", &["--bin", "210440028324"]);
@@ -175,6 +176,27 @@ fn a_day_at_the_shop() -> Vec<(String, Value)> {
     printed.push(("sandbox run".to_owned(), ready));
     printed.push(("serve".to_owned(), serve));
     printed
+}
+
+/// A newcomer with the bank's files.
+fn begin(folder: &Path, sandbox: &str, take: &mut dyn FnMut(&str, &[&str]) -> Value) {
+    let files = format!("{sandbox}/certs/891027350515");
+    let settings = std::fs::read_to_string(format!("{sandbox}/kaspi.toml")).unwrap();
+    let address = settings.split("base_url = \"").nth(1).unwrap();
+    let address = address.split('"').next().unwrap();
+    let password = format!("{files}/password");
+    let authorities = format!("{sandbox}/kbs_chain.pem");
+    let mine = folder.join("mine");
+    let words = ["--yes", "--bin", "891027350515", "--password-file", &password];
+    let places = [
+        "--base-url",
+        address,
+        "--ca",
+        &authorities,
+        "--dir",
+        mine.to_str().unwrap(),
+    ];
+    take("init", &[&[files.as_str()], &words[..], &places].concat());
 }
 
 /// What happened to the money, and what nobody knows of it.

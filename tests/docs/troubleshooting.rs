@@ -5,29 +5,12 @@ use std::fs;
 
 use kaspi_direct::doctor::{Cause, troubleshooting_page};
 
-use super::{page, root};
+use super::references::same;
+use super::root;
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a setting of this test alone")]
 fn the_page_is_the_one_that_the_table_gives() {
-    let made = troubleshooting_page();
-    if std::env::var_os("KASPI_BLESS").is_some() {
-        fs::write(root().join("docs/troubleshooting.md"), &made).unwrap();
-    }
-    let kept = page("docs/troubleshooting.md");
-    if let Some((number, (kept, made))) = kept
-        .lines()
-        .zip(made.lines())
-        .enumerate()
-        .find(|(_, (kept, made))| kept != made)
-    {
-        panic!(
-            "docs/troubleshooting.md line {}: `{kept}`, the table gives `{made}`; \
-             KASPI_BLESS=1 cargo test --test docs writes the page anew",
-            number + 1
-        );
-    }
-    assert_eq!(kept.len(), made.len(), "docs/troubleshooting.md has another end");
+    same("docs/troubleshooting.md", &troubleshooting_page());
 }
 
 /// What a room on the left can find, the doctor tells with a cause of its own.

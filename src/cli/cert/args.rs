@@ -8,31 +8,31 @@ use clap::{Args, Subcommand};
 pub(in crate::cli) enum Cert {
     /// Every finding about the certificates and keys of all BINs, or of one
     #[command(
-        after_help = "Example: kaspi cert check --expires-within 60d\n\nExit code 1 if a BIN cannot be served or its certificate expires within the time. Warnings are shown and do not\ncount, unless --strict; neither do BINs with `active = false`. Sends nothing."
+        after_help = "Examples:\n  kaspi cert check --expires-within 60d\n\nExit code 1 if a BIN cannot be served or its certificate expires within the time. Warnings are shown and do not\ncount, unless --strict; neither do BINs with `active = false`. Sends nothing."
     )]
     Check(Check),
     /// Make a key and the request for its certificate, as the bank asks
     #[command(
-        after_help = "Example: kaspi cert request --bin 891027350515 --common-name pay.example.kz --organization 'TOO Flowers' --state Almaty --locality Almaty --email it@example.kz --generate-password --out new\n\nNeeds no configuration. The key (RSA 2048) is only ever written under a password. Without\n--generate-password and --password-file the password is asked for."
+        after_help = "Examples:\n  kaspi cert request --bin 891027350515 --common-name pay.example.kz --organization 'TOO Flowers' --state Almaty --locality Almaty --email it@example.kz --generate-password --out new\n\nNeeds no configuration. The key (RSA 2048) is only ever written under a password. Without\n--generate-password and --password-file the password is asked for."
     )]
     Request(Request),
     /// Check new files, prove them to Kaspi, and put them in use in one step
     #[command(
-        after_help = "Example: kaspi cert install --bin 891027350515 --cert certificate.cer --key new/private.key --password-file new/password\n\nBefore anything changes, the trade points of every BIN that acts with this identity are read with the new one; if\nKaspi refuses, the old one stays. The set before is kept for `kaspi cert rollback`. A running gateway is\ntold, and the command ends when it serves the new set; if it refuses, the set before is put back."
+        after_help = "Examples:\n  kaspi cert install --bin 891027350515 --cert certificate.cer --key new/private.key --password-file new/password\n\nBefore anything changes, the trade points of every BIN that acts with this identity are read with the new one; if\nKaspi refuses, the old one stays. The set before is kept for `kaspi cert rollback`. A running gateway is\ntold, and the command ends when it serves the new set; if it refuses, the set before is put back."
     )]
     Install(Install),
     /// Put the set back in use that was before the last installation
     #[command(
-        after_help = "Example: kaspi cert rollback --bin 891027350515\n\nA running gateway is told, and the command ends when it serves the set."
+        after_help = "Examples:\n  kaspi cert rollback --bin 891027350515\n\nA running gateway is told, and the command ends when it serves the set."
     )]
     Rollback(Rollback),
     /// Bring files of any form into the standard layout
     #[command(
-        after_help = "Example: kaspi cert convert bank.pfx --password-file pfx.password --out converted\n\nNeeds no configuration. Writes certificate.cer (PEM, own certificate first), private.key (PKCS#8, AES-256) and password. The\nkey never lies on the disk in clear; its password stays the same unless --generate-password."
+        after_help = "Examples:\n  kaspi cert convert bank.pfx --password-file pfx.password --out converted\n\nNeeds no configuration. Writes certificate.cer (PEM, own certificate first), private.key (PKCS#8, AES-256) and password. The\nkey never lies on the disk in clear; its password stays the same unless --generate-password."
     )]
     Convert(Convert),
     /// What is in a file of certificates or keys; needs no configuration
-    #[command(after_help = "Example: kaspi cert inspect certificate.cer private.key")]
+    #[command(after_help = "Examples:\n  kaspi cert inspect certificate.cer private.key")]
     Inspect(Inspect),
 }
 

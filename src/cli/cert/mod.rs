@@ -12,7 +12,7 @@ mod prove;
 mod published;
 mod request;
 mod rollback;
-mod secret;
+pub(super) mod secret;
 
 use args::Cert;
 

@@ -13,7 +13,7 @@ use crate::config::{PasswordOrigin, PasswordSource};
 const LEAST: usize = 8;
 
 /// A line for the file `password`.
-pub(super) fn line(password: &Password) -> Zeroizing<Vec<u8>> {
+pub(in crate::cli) fn line(password: &Password) -> Zeroizing<Vec<u8>> {
     let mut line = Zeroizing::new(Vec::with_capacity(password.expose().len() + 1));
     line.extend_from_slice(password.expose());
     line.push(b'\n');
@@ -21,7 +21,7 @@ pub(super) fn line(password: &Password) -> Zeroizing<Vec<u8>> {
 }
 
 /// A password that may protect a new key: long enough for a person's, from a file too.
-pub(super) fn long_enough(password: Password) -> Result<Password, Failure> {
+pub(in crate::cli) fn long_enough(password: Password) -> Result<Password, Failure> {
     let length = String::from_utf8_lossy(password.expose()).chars().count();
     if length < LEAST {
         return Err(CertError::ShortPassword { length, least: LEAST }.into());
@@ -40,7 +40,7 @@ pub(super) fn ask_new(hint: &'static str) -> Result<Password, Failure> {
 }
 
 /// Asks for a password that there is.
-pub(super) fn ask_present(prompt: &str, hint: &'static str) -> Result<PasswordSource, Failure> {
+pub(in crate::cli) fn ask_present(prompt: &str, hint: &'static str) -> Result<PasswordSource, Failure> {
     Ok(PasswordSource {
         origin: PasswordOrigin::Typed,
         password: ask(prompt, hint)?,
@@ -50,6 +50,14 @@ pub(super) fn ask_present(prompt: &str, hint: &'static str) -> Result<PasswordSo
 /// Whether there is somebody to ask.
 pub(super) fn can_ask() -> bool {
     std::io::stdin().is_terminal()
+}
+
+/// Asks for a secret that may wait: an empty line is none.
+pub(in crate::cli) fn ask_or_nothing(prompt: &str) -> Result<Option<Zeroizing<String>>, Failure> {
+    let typed = rpassword::prompt_password(prompt)
+        .map(Zeroizing::new)
+        .map_err(|error| Failure::from_io("it cannot be read from the terminal", error))?;
+    Ok(Some(typed).filter(|typed| !typed.trim().is_empty()))
 }
 
 fn ask(prompt: &str, hint: &'static str) -> Result<Password, Failure> {

@@ -93,7 +93,32 @@ fn served(state: &LiveState, bin: Option<Bin>) -> GatewayState {
     }
 }
 
+/// The diagnosis that ends `kaspi init`: told to a person as it goes, and given back.
+pub(super) async fn first_look(context: &Context<'_>) -> Result<Report, Failure> {
+    let environment = Environment::of_process();
+    let doctor = Doctor::open(context.config_file(), &environment, Arc::new(SystemClock));
+    let plan = Plan {
+        offline: false,
+        gateway: None,
+    };
+    let page = Page::new(context.report, text::width(&environment));
+    told(&doctor, &plan, &page, context).await
+}
+
 async fn one(
+    doctor: &Doctor,
+    plan: &Plan,
+    page: &Page<'_>,
+    context: &Context<'_>,
+) -> Result<Report, Failure> {
+    let report = told(doctor, plan, page, context).await?;
+    if context.report.format() == Format::Json {
+        context.report.json_line(&report);
+    }
+    Ok(report)
+}
+
+async fn told(
     doctor: &Doctor,
     plan: &Plan,
     page: &Page<'_>,
@@ -101,14 +126,11 @@ async fn one(
 ) -> Result<Report, Failure> {
     let bin = doctor.bin_or_default(context.bin())?;
     page.head(bin);
-    let told = page.teller();
+    let teller = page.teller();
     let report = doctor
-        .examine(bin, &plan.options(bin), &|stage: &Stage| told.stage(stage))
+        .examine(bin, &plan.options(bin), &|stage: &Stage| teller.stage(stage))
         .await;
     page.foot(&report);
-    if context.report.format() == Format::Json {
-        context.report.json_line(&report);
-    }
     Ok(report)
 }
 
@@ -152,7 +174,7 @@ async fn examine_all(doctor: Arc<Doctor>, bins: &[Bin], plan: &Plan, context: &C
 }
 
 /// The exit code: 0 healthy, 1 findings, 3 where no BIN could be examined at all.
-fn verdict(reports: &[Report], fail_on: FailOn) -> Result<(), Failure> {
+pub(super) fn verdict(reports: &[Report], fail_on: FailOn) -> Result<(), Failure> {
     let limit = match fail_on {
         FailOn::Warn => Verdict::Warn,
         FailOn::Fail => Verdict::Fail,

@@ -11,7 +11,7 @@ use crate::payments::{Cursor, OperationKind, OperationState};
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum JournalCommand {
     /// Operations, the latest first
-    #[command(after_help = "Example: kaspi journal list --state unknown --day 2026-11-23")]
+    #[command(after_help = "Examples:\n  kaspi journal list --state unknown --day 2026-11-23")]
     List {
         #[command(flatten)]
         which: Which,
@@ -23,7 +23,7 @@ pub(in crate::cli) enum JournalCommand {
         cursor: Option<Cursor>,
     },
     /// One operation, with its history
-    #[command(after_help = "Example: kaspi journal show 00000000-0000-7000-8000-000000000001")]
+    #[command(after_help = "Examples:\n  kaspi journal show 00000000-0000-7000-8000-000000000001")]
     Show {
         /// The operation
         #[arg(value_name = "OPERATION")]
@@ -31,11 +31,11 @@ pub(in crate::cli) enum JournalCommand {
     },
     /// Say what became of an operation whose outcome is unknown
     #[command(
-        after_help = "Example: kaspi journal resolve 00000000-0000-7000-8000-000000000001 --accepted --payment-id 12800000774 --why 'found in the Kaspi Pay app'"
+        after_help = "Examples:\n  kaspi journal resolve 00000000-0000-7000-8000-000000000001 --accepted --payment-id 12800000774 --why 'found in the Kaspi Pay app'"
     )]
     Resolve(Resolve),
     /// Ask Kaspi about everything that is unknown, and settle what its answers settle
-    #[command(after_help = "Example: kaspi journal reconcile")]
+    #[command(after_help = "Examples:\n  kaspi journal reconcile")]
     Reconcile {
         /// After a backup was put back: compare every payment with Kaspi, then let money calls go on
         #[arg(long)]
@@ -43,7 +43,7 @@ pub(in crate::cli) enum JournalCommand {
     },
     /// All operations, for a spreadsheet or a program
     #[command(
-        after_help = "Example: kaspi journal export --from 2026-11-01 --until 2026-11-30 > november.csv"
+        after_help = "Examples:\n  kaspi journal export --from 2026-11-01 --until 2026-11-30 > november.csv"
     )]
     Export {
         #[command(flatten)]
@@ -54,7 +54,7 @@ pub(in crate::cli) enum JournalCommand {
     },
     /// Take in payments that were made elsewhere, so that they can be refunded here
     #[command(
-        after_help = "Example: kaspi journal import payments.csv\n\nColumns: payment_id, bin, and optionally trade_point_id, amount, created_at."
+        after_help = "Examples:\n  kaspi journal import payments.csv\n\nColumns: payment_id, bin, and optionally trade_point_id, amount, created_at."
     )]
     Import {
         /// A CSV file whose first line names the columns
@@ -62,14 +62,14 @@ pub(in crate::cli) enum JournalCommand {
         file: PathBuf,
     },
     /// Copy the journal into a new file, while it is used
-    #[command(after_help = "Example: kaspi journal backup /backup/kaspi-2026-11-23.db")]
+    #[command(after_help = "Examples:\n  kaspi journal backup /backup/kaspi-2026-11-23.db")]
     Backup {
         /// A file that is not there yet
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
     /// Check that nobody has changed the history
-    #[command(after_help = "Example: kaspi journal verify")]
+    #[command(after_help = "Examples:\n  kaspi journal verify")]
     Verify,
 }
 

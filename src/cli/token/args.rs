@@ -6,12 +6,12 @@ use clap::{Args, Subcommand, ValueEnum};
 pub(in crate::cli) enum Token {
     /// Make a token for a caller of the gateway, print it this once, and the lines for kaspi.toml
     #[command(
-        after_help = "Example: kaspi token new --name shop-backend --bin 891027350515\n\nThe first line of the output is the token, for the caller. The rest is for kaspi.toml and holds its hash alone.\n`--bin` may be given several times."
+        after_help = "Examples:\n  kaspi token new --name shop-backend --bin 891027350515\n\nThe first line of the output is the token, for the caller. The rest is for kaspi.toml and holds its hash alone.\n`--bin` may be given several times."
     )]
     New(Caller),
     /// Make the lines for kaspi.toml from the token that a caller has already
     #[command(
-        after_help = "Example: kaspi token hash --name shop-backend --bin 891027350515 < shop.token\n\nThe token is read from standard input, or asked for at the terminal; never from the command line, which others can see.\n`--bin` may be given several times."
+        after_help = "Examples:\n  kaspi token hash --name shop-backend --bin 891027350515 < shop.token\n\nThe token is read from standard input, or asked for at the terminal; never from the command line, which others can see.\n`--bin` may be given several times."
     )]
     Hash(Caller),
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use super::exit::Exit;
 use super::failure::Failure;
 use super::report::Report;
 use crate::base::{Bin, Explain, Fault};
@@ -55,7 +56,10 @@ struct Lines {
 impl Lines {
     fn of(caller: &Caller, bins: &[Bin], report: &Report) -> Result<Self, Failure> {
         if bins.is_empty() {
-            return Err(Failure::wrong_use(&TokenError::NoBin));
+            return Err(Failure {
+                exit: Exit::Usage,
+                ..TokenError::NoBin.into()
+            });
         }
         for bin in bins.iter().filter(|bin| !bin.has_valid_control_digit()) {
             report.warning(format!(
@@ -155,7 +159,7 @@ fn hash(token: &str) -> String {
 }
 
 /// A text of TOML. A name has no control characters, so two need care.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
@@ -191,6 +195,7 @@ impl Explain for TokenError {
 
     fn hint(&self) -> Option<String> {
         match self {
+            Self::NoBin => Some("name each of them: `--bin BIN`".to_owned()),
             Self::Empty => Some("write it to standard input: `kaspi token hash ... < shop.token`".to_owned()),
             Self::Blank => Some("one token, on one line".to_owned()),
             _ => None,

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::*;
 use crate::config::document::{Field, Shape};
 use crate::config::raw::{RawFile, RawMerchant};
+use crate::config::reference_table::SECTIONS;
 
 fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -104,6 +105,74 @@ fn variables() -> BTreeSet<String> {
         }
     }
     found
+}
+
+/// What must be given in a section before a further key can be said there.
+fn given(heading: &str) -> &'static str {
+    match heading {
+        "[gateway]" => "[gateway]\n",
+        "[journal]" => "[journal]\n",
+        "[wrapper]" => "[wrapper]\nbase_url = \"https://shop.example/api\"\ntoken_file = \"wrapper.token\"\n",
+        "[[gateway.token]]" => {
+            "[[gateway.token]]\nname = \"one\"\nbins = [\"891027350515\"]\n\
+             sha256 = \"0000000000000000000000000000000000000000000000000000000000000001\"\n"
+        }
+        _ => "",
+    }
+}
+
+/// `key = value` said in a section, or nothing said.
+fn main_file(heading: &str, line: &str) -> String {
+    let kaspi = "base_url = \"https://pay.example/r3\"\n";
+    let (top, kaspi) = match heading {
+        "kaspi.toml" => (line, kaspi.to_owned()),
+        "[kaspi]" => ("", format!("{kaspi}{line}")),
+        _ => ("", kaspi.to_owned()),
+    };
+    let below = if ["kaspi.toml", "[kaspi]"].contains(&heading) {
+        ""
+    } else {
+        line
+    };
+    format!("{top}\n[kaspi]\n{kaspi}\n{}{below}\n", given(heading))
+}
+
+/// A default that the manual writes as a value is what the program takes where nothing is said.
+#[test]
+fn the_defaults_of_the_manual_are_those_of_the_program() {
+    let mut compared = 0;
+    for section in SECTIONS
+        .iter()
+        .filter(|section| !section.heading.contains("merchant") && section.heading != "[[trade_point]]")
+    {
+        for key in section.keys {
+            let literal = key
+                .default
+                .strip_prefix('`')
+                .and_then(|rest| rest.strip_suffix('`'));
+            let Some(value) = literal.filter(|value| !value.contains('`') && toml_value(value)) else {
+                continue;
+            };
+            let place = Place::new();
+            place.put("wrapper.token", "made-up");
+            let load = |line: &str| {
+                place.put("kaspi.toml", main_file(section.heading, line));
+                place.mode("kaspi.toml", 0o600);
+                let loaded = place
+                    .load()
+                    .unwrap_or_else(|error| panic!("{} {}: {error}", section.heading, key.name));
+                format!("{loaded:?}")
+            };
+            let (said, unsaid) = (load(&format!("{} = {value}", key.name)), load(""));
+            assert_eq!(said, unsaid, "{} {}", section.heading, key.name);
+            compared += 1;
+        }
+    }
+    assert!(compared > 15, "only {compared} defaults are values");
+}
+
+fn toml_value(text: &str) -> bool {
+    text.starts_with(['"', '[']) || text == "true" || text == "false" || text.parse::<i64>().is_ok()
 }
 
 fn list(heading: &str, prefix: &str, fields: &[Field], into: &mut Vec<String>) {
