@@ -51,6 +51,6 @@ pub use scan::{MerchantFolder, scan, scan_with};
 pub use sets::{CURRENT_LINK, SETS_FOLDER, candidate};
 pub use setting::Setting;
 pub use settings::load;
-pub use variables::{IDENTITY_VARIABLE, IdentityVariable};
 pub use url::check_base_url;
+pub use variables::{IDENTITY_VARIABLE, IdentityVariable};
 pub use warning::ConfigWarning;
