@@ -268,7 +268,7 @@ pub(super) enum FailOn {
 /// How `kaspi serve` is started.
 #[derive(Args, Clone, Debug)]
 pub(super) struct Serve {
-    /// Where callers connect; port 0 takes a free one [default: `gateway.listen` of the configuration]
+    /// Where callers connect; port 0 takes a free one [default: `gateway.listen` of the configuration, or the port in the variable PORT]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(super) listen: Option<SocketAddr>,
     /// In front of a simulated Kaspi in a temporary folder, for trying the contracts out

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::Uri;
 
 use super::{
-    ConfigWarning, GatewaySettings, JournalSettings, TelemetrySettings, WebhookSpec, WebhooksSettings, WrapperSettings,
+    ConfigWarning, GatewaySettings, IdentityVariable, JournalSettings, TelemetrySettings, WebhookSpec, WebhooksSettings, WrapperSettings,
 };
 use crate::base::{Bin, Password, PhoneFormat, TradePoint};
 
@@ -141,7 +141,7 @@ pub struct ProxyAuth {
 pub struct MerchantSpec {
     /// The folder's name.
     pub bin: Bin,
-    /// The folder itself.
+    /// The folder itself; it need not be there where variables of the environment say everything.
     pub folder: PathBuf,
     /// A name for people; the BIN where none is given.
     pub name: String,
@@ -210,6 +210,8 @@ pub enum IdentityFiles {
     },
     /// One file that must hold both: PKCS#12, or PEM with certificate and key.
     Single(PathBuf),
+    /// The same, in a variable of the environment.
+    Variable(IdentityVariable),
 }
 
 /// A password and where it was found.

@@ -154,8 +154,8 @@ pub(super) const SECTIONS: &[Section] = &[
             Key {
                 name: "listen",
                 takes: "address and port",
-                default: r#"`"127.0.0.1:8014"`"#,
-                meaning: "Where the gateway listens. Host names are not looked up",
+                default: r#"`PORT`, else `"127.0.0.1:8014"`"#,
+                meaning: "Where the gateway listens. Host names are not looked up. `--listen` goes before it, and it goes before the [variable](#variables) `PORT`",
                 example: r#"`"[::1]:8014"`"#,
             },
             Key {

@@ -9,7 +9,9 @@ use super::holding::{self, EXPIRY_WARNING_DAYS};
 use super::slot::Subscriber;
 use super::{Attempts, RegistryError, Seat};
 use crate::base::{Bin, TradePointId, chain_text};
-use crate::config::{MerchantFolder, MerchantSpec, PasswordOrigin, Route};
+use crate::config::{
+    IdentityFiles, IdentitySource, IdentitySpec, MerchantFolder, MerchantSpec, PasswordOrigin, Route,
+};
 use crate::identity::Facts;
 
 /// How one configured BIN stands.
@@ -24,6 +26,9 @@ pub struct MerchantStatus {
     pub state: MerchantState,
     /// The BIN whose folder holds the identity that it acts with.
     pub identity: Option<Bin>,
+    /// The variable of the environment that holds that identity, where it is in no file: it changes with
+    /// a restart only.
+    pub identity_variable: Option<String>,
     /// What the certificate says, also of one that was refused, where it could be read.
     pub facts: Option<Facts>,
     /// Whole days until the certificate expires; negative once it has.
@@ -86,6 +91,7 @@ pub(super) struct SeatReport {
     name: String,
     folder: PathBuf,
     route: Option<Route>,
+    identity_variable: Option<String>,
     warnings: Vec<String>,
 }
 
@@ -95,6 +101,13 @@ impl SeatReport {
             name: spec.name.clone(),
             folder: folder.folder.clone(),
             route: Some(spec.route),
+            identity_variable: match &spec.identity {
+                IdentitySource::Own(IdentitySpec {
+                    files: IdentityFiles::Variable(variable),
+                    ..
+                }) => Some(variable.name().to_owned()),
+                _ => None,
+            },
             warnings: folder.warnings.iter().map(ToString::to_string).collect(),
         }
     }
@@ -104,6 +117,7 @@ impl SeatReport {
             name: bin.to_string(),
             folder: folder.folder.clone(),
             route: None,
+            identity_variable: None,
             warnings: folder.warnings.iter().map(ToString::to_string).collect(),
         }
     }
@@ -153,6 +167,7 @@ pub(super) fn of<K: Send + Sync + 'static>(bin: Bin, seat: &Seat<K>, now: Offset
             (None, false) => MerchantState::Ready,
         },
         identity: seat.owner,
+        identity_variable: report.identity_variable,
         days_left: facts.as_ref().map(|facts| facts.days_left(now)),
         facts,
         generation: generation.as_ref().map(|generation| generation.number),

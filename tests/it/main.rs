@@ -79,6 +79,7 @@ mod money_keeper;
 mod money_keys;
 mod money_kit;
 mod money_refunds;
+mod monitoring;
 mod outbound;
 mod outcomes;
 mod postgres;
@@ -100,6 +101,7 @@ mod starts;
 #[cfg(feature = "telemetry")]
 mod telemetry;
 mod tls_refusals;
+mod variables;
 mod warm;
 mod watching;
 mod webhook_kit;

@@ -3,6 +3,7 @@
 mod documents;
 mod folders;
 mod main_file;
+mod variables;
 mod webhooks;
 
 use std::fs;
