@@ -9,7 +9,7 @@ use super::holding::EXPIRY_WARNING_DAYS;
 use super::slot::Subscriber;
 use super::{Attempts, RegistryError, Seat};
 use crate::base::{Bin, TradePointId, chain_text};
-use crate::config::{MerchantFolder, MerchantSpec, PasswordOrigin, Route};
+use crate::config::{MerchantFolder, PasswordOrigin, Route};
 use crate::identity::Facts;
 
 /// How one configured BIN stands.
@@ -71,43 +71,30 @@ impl MerchantState {
     }
 }
 
-/// What is known of a seat from its folder alone.
+/// What is known of a seat from its folder, beside what the merchant says.
 #[derive(Clone, Debug)]
 pub(super) struct SeatReport {
-    name: String,
-    folder: PathBuf,
-    route: Option<Route>,
+    /// Of a folder that makes no merchant.
+    folder: Option<PathBuf>,
     warnings: Vec<String>,
 }
 
 impl SeatReport {
-    pub(super) fn new(folder: &MerchantFolder, spec: &MerchantSpec) -> Self {
+    pub(super) fn new(folder: &MerchantFolder) -> Self {
         Self {
-            name: spec.name.clone(),
-            folder: folder.folder.clone(),
-            route: Some(spec.route),
-            warnings: folder.warnings.iter().map(ToString::to_string).collect(),
-        }
-    }
-
-    pub(super) fn broken(folder: &MerchantFolder, bin: Bin) -> Self {
-        Self {
-            name: bin.to_string(),
-            folder: folder.folder.clone(),
-            route: None,
+            folder: folder.merchant.is_err().then(|| folder.folder.clone()),
             warnings: folder.warnings.iter().map(ToString::to_string).collect(),
         }
     }
 }
 
 pub(super) fn of<K: Send + Sync + 'static>(bin: Bin, seat: &Seat<K>, now: OffsetDateTime) -> MerchantStatus {
-    let report = seat.report.clone();
-    let generation = seat.slot().ok().map(Subscriber::current);
+    let generation = seat.slot().ok().and_then(Subscriber::current);
     let attempts = seat.attempts();
-    let mut warnings = report.warnings;
+    let mut warnings = seat.report.warnings.clone();
     let unusable = seat.slot().err();
     let mut problem = match &seat.merchant {
-        Err(error) => Some(error.clone()),
+        Err(error) => Some(RegistryError::clone(error)),
         Ok(_) => unusable.map(|unusable| unusable.error.told_of(bin)),
     };
     let mut facts = unusable.and_then(|unusable| unusable.facts.as_deref().cloned());
@@ -137,7 +124,7 @@ pub(super) fn of<K: Send + Sync + 'static>(bin: Bin, seat: &Seat<K>, now: Offset
     let switched_off = merchant.is_some_and(|merchant| !merchant.active);
     MerchantStatus {
         bin,
-        name: report.name,
+        name: merchant.map_or_else(|| bin.to_string(), |merchant| merchant.name.clone()),
         state: match (&problem, switched_off) {
             (_, true) => MerchantState::Inactive,
             (Some(_), false) => MerchantState::Broken,
@@ -151,8 +138,11 @@ pub(super) fn of<K: Send + Sync + 'static>(bin: Bin, seat: &Seat<K>, now: Offset
         opened_with: generation
             .as_ref()
             .and_then(|generation| generation.identity.opened_with().cloned()),
-        route: report.route,
-        folder: report.folder,
+        route: merchant.map(|merchant| merchant.route),
+        folder: merchant
+            .map(|merchant| merchant.folder.clone())
+            .or_else(|| seat.report.folder.clone())
+            .unwrap_or_default(),
         trade_points: merchant.map_or_else(Vec::new, |merchant| {
             merchant
                 .trade_points()
