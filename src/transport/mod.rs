@@ -18,13 +18,16 @@ mod resolver;
 mod tls;
 
 use std::collections::HashSet;
+use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
 pub use connection::{ConnectionFacts, TlsVersion, WireCounts};
 pub(crate) use error::IDENTITY_REFUSED_HINT;
 pub use error::{Alert, Error, Failure, Phase, RefusedBy};
+use pool::Outfit;
 pub use pool::Pool;
+use proxy::Way;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
@@ -121,11 +124,7 @@ impl Transport {
 }
 
 /// Makes the pool of each generation.
-struct Outfitter {
-    roots: Arc<rustls::RootCertStore>,
-    provider: Arc<rustls::crypto::CryptoProvider>,
-    settings: KaspiSettings,
-}
+struct Outfitter(Result<Arc<Outfit>, Arc<dyn StdError + Send + Sync>>);
 
 impl Outfitter {
     fn new(settings: &KaspiSettings) -> Result<Self, IdentityError> {
@@ -133,25 +132,34 @@ impl Outfitter {
         for warning in &trust.warnings {
             tracing::warn!("{warning}");
         }
-        Ok(Self {
-            roots: trust.roots,
-            provider: tls::provider(settings.key_exchange),
-            settings: settings.clone(),
-        })
+        Ok(Self(outfit(settings, &trust.roots).map_err(Arc::from)))
     }
+
+    fn pool(&self, identity: &Identity, resumes: bool) -> Result<Pool, ProvisionError> {
+        let outfit = self.0.as_ref().map_err(Arc::clone)?;
+        Ok(Pool::new(outfit, identity.certified_key(), resumes))
+    }
+}
+
+/// What all pools have in common, or why none can be made with these settings.
+fn outfit(
+    settings: &KaspiSettings,
+    roots: &Arc<rustls::RootCertStore>,
+) -> Result<Arc<Outfit>, ProvisionError> {
+    let way = Way::new(settings.proxy.as_ref(), settings.timeouts.connect)?;
+    let tls = tls::common_config(roots, &tls::provider(settings.key_exchange), tls::VERSIONS)?;
+    Ok(Arc::new(Outfit::new(settings, way, tls)))
 }
 
 impl Provision for Outfitter {
     type Kit = Pool;
 
     fn provision(&self, identity: &Arc<Identity>) -> Result<Pool, ProvisionError> {
-        let tls = tls::client_config(identity, &self.roots, &self.provider)?;
-        Ok(Pool::new(tls, &self.settings)?)
+        self.pool(identity, true)
     }
 
     fn provision_for_trial(&self, identity: &Arc<Identity>) -> Result<Pool, ProvisionError> {
-        let tls = tls::trial_config(identity, &self.roots, &self.provider)?;
-        Ok(Pool::new(tls, &self.settings)?)
+        self.pool(identity, false)
     }
 }
 
@@ -256,7 +264,8 @@ impl Channel {
     /// Name or address of the server that calls go to.
     #[must_use]
     pub fn host(&self) -> &str {
-        self.pinned.generation.kit.base_url.host().unwrap_or_default()
+        let outfit = self.pinned.generation.kit.outfit();
+        outfit.base_url.host().unwrap_or_default()
     }
 
     /// Whether the merchant has a trade point of this number.
