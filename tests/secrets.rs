@@ -192,6 +192,10 @@ fn made_up_values_pass() {
         "https://qrapi-cert-ip.kaspi.kz/r3/v01/remote/create/and/a/long/path/more",
         "ClientConfigBuilderWantsVerifierOrClientCertificate",
         concat!("checksum = \"9f86d081884c7d65", "9a2feaa0c55ad015\""),
+        concat!(
+            "      \"integrity\": \"sha512-aGVsbG8gd29ybGQx",
+            "MjM0NTY3ODkwQUJDREVGR0hJSktM\","
+        ),
     ] {
         assert_eq!(scan(sample), Vec::<(usize, String)>::new(), "{sample}");
     }
@@ -206,8 +210,8 @@ fn scan(text: &str) -> Vec<(usize, String)> {
         if has_private_key(line, &lines[number..]) {
             found.insert((number, "private key with its body".to_owned()));
         }
-        // Public checksums of public crates, in Cargo.lock.
-        if line.starts_with("checksum = \"") {
+        // Public checksums of public packages, in Cargo.lock and package-lock.json.
+        if line.starts_with("checksum = \"") || line.starts_with("      \"integrity\": \"sha512-") {
             continue;
         }
         for (what, value) in passwords(line) {

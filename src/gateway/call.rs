@@ -122,6 +122,11 @@ impl Call {
         Fields::of_query(self.uri.query(), known)
     }
 
+    /// The fields of a form on one of our pages.
+    pub(super) fn form(&self, known: &[&'static str]) -> Fields {
+        Fields::of_query(std::str::from_utf8(&self.body).ok(), known)
+    }
+
     fn no_query(&self) -> Result<(), Problem> {
         Fields::of_query(self.uri.query(), &[]).finish()
     }

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::access::{Door, Visitor};
+use super::admin::Comparisons;
 use super::delivery::Deliveries;
 use super::limits::{Limits, Turn};
 use super::metrics::Metrics;
@@ -33,6 +34,7 @@ pub(super) struct Hall {
     pub(super) metrics: Metrics,
     pub(super) deliveries: Deliveries,
     pub(super) streams: Streams,
+    pub(super) comparisons: Arc<Comparisons>,
     pub(super) patience: Patience,
     pub(super) started: Instant,
     settings: ArcSwap<GatewaySettings>,
@@ -50,6 +52,7 @@ impl Hall {
             deliveries: Deliveries::new(payments.clone()),
             streams: Streams::new(payments.clone()),
             payments,
+            comparisons: Arc::default(),
             surroundings,
             door: Door::new(&settings.tokens),
             limits: ArcSwap::from_pointee(Limits::new(settings.limits)),

@@ -5,6 +5,7 @@
 //! [`Payments`], and what else it must know of the program it asks of [`Surroundings`].
 
 mod access;
+mod admin;
 mod backend;
 mod books;
 mod call;

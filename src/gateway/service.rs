@@ -23,7 +23,7 @@ use utoipa_axum::routes;
 use super::hall::Hall;
 use super::notes::Notes;
 use super::page::{self, FailedBecause};
-use super::{backend, docs, events, health, list, native, old_wrapper, trace};
+use super::{admin, backend, docs, events, health, list, native, old_wrapper, trace};
 use crate::base::OperationId;
 
 /// Where a call comes from.
@@ -53,6 +53,7 @@ impl Service {
         let (contracts, document) = contracts().with_state(Arc::clone(hall)).split_for_parts();
         let router = contracts
             .merge(docs::router(document))
+            .merge(admin::router(Arc::clone(hall)))
             .route_layer(from_fn(note_route))
             .fallback(async || page::plain(StatusCode::NOT_FOUND, "Not Found"))
             .layer(CatchPanicLayer::custom(|_| {

@@ -23,10 +23,12 @@ mod origin;
 mod places;
 mod purchases;
 mod reconcile;
+mod reconcile_day;
 mod refunds;
 mod schedule;
 mod settings;
 mod steps;
+mod sums;
 mod watch;
 
 use std::sync::Arc;
@@ -60,11 +62,13 @@ pub use keeper::Keeper;
 pub use origin::{Caller, IdempotencyKey, KeyError, Origin, RequestKey};
 pub use purchases::{CreatedLink, CreatedQr, NewPurchase};
 pub use reconcile::{Difference, Found, ReconcileReport, Reconciled};
+pub use reconcile_day::{DAY_LIMIT, DayComparison};
 pub use refunds::{NewRefund, Refunded};
 pub use schedule::Pace;
 pub use settings::PaymentsSettings;
 #[doc(hidden)]
 pub use steps::{Step, Steps};
+pub use sums::{ALMATY, DayBook, Point, Series, SeriesStep, Speed, Tally, day_bounds};
 pub use watch::{Watch, WatchEnd, WatchEvent};
 
 /// Makes payments, looks after them, and pays them back.

@@ -68,7 +68,7 @@ pub struct Reconciled {
     pub note: String,
 }
 
-/// A payment on whose refunds Kaspi and the journal do not agree.
+/// A payment on whose money Kaspi and the journal do not agree.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Difference {
@@ -303,8 +303,8 @@ impl Payments {
         })
     }
 
-    /// What Kaspi and the journal say about one payment's refunds, where that is not the same.
-    async fn compared(&self, payment: &PaymentRecord) -> Result<Option<Difference>, Error> {
+    /// What Kaspi and the journal say about one payment's money, where that is not the same.
+    pub(super) async fn compared(&self, payment: &PaymentRecord) -> Result<Option<Difference>, Error> {
         let id = payment.payment_id;
         let refunds = self.journal.refunds_of(id).await.map_err(Error::books)?;
         let by_journal = refunds
@@ -338,11 +338,21 @@ impl Payments {
                     .tiyn()
                     .saturating_sub(details.available_return_amount.tiyn());
                 let by_kaspi = Balance::from_tiyn(by_kaspi).unwrap_or_default();
-                Ok((by_kaspi != by_journal).then(|| {
-                    let note =
-                        "refunds that the journal does not know: made after the backup, or by a cashier";
-                    difference(Some(by_kaspi), note.to_owned())
-                }))
+                let note = match payment.amount {
+                    Some(amount) if amount.tiyn() != details.total_amount.tiyn() => format!(
+                        "Kaspi has a payment of {} tenge, the journal one of {amount}",
+                        details.total_amount
+                    ),
+                    _ if by_kaspi > by_journal => {
+                        "refunds that the journal does not know: made after the backup, or by a cashier"
+                            .to_owned()
+                    }
+                    _ if by_kaspi < by_journal => {
+                        "the journal has refunds that Kaspi's details do not show".to_owned()
+                    }
+                    _ => return Ok(None),
+                };
+                Ok(Some(difference(Some(by_kaspi), note)))
             }
             // Kaspi cannot be reached at all: nothing has been compared
             Err(Error::Kaspi { source, .. }) if source.transport().is_some_and(|error| error.may_pass()) => {

@@ -12,6 +12,7 @@ use kaspi_direct::payments::{
     RequestKey,
 };
 use kaspi_direct::sandbox::{CustomerStep, Merchant, Options, Sandbox, TradePoint};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::kit::{FLOWERS, GIFTS, Operator, bin, in_time, invoice, token, trade_point};
 
@@ -104,6 +105,26 @@ impl Shop {
             .unwrap();
         created.payment_id
     }
+
+    /// At the till: past this program.
+    pub async fn cashier_refunds(&self, payment: PaymentId, amount: &str) {
+        cashier_refunds(&self.sandbox, payment, amount).await;
+    }
+}
+
+/// At the till: past this program.
+pub async fn cashier_refunds(sandbox: &Sandbox, payment: PaymentId, amount: &str) {
+    let address = sandbox.control_address();
+    let body = format!("{{\"amount\": {amount}}}");
+    let request = format!(
+        "POST /payments/{payment}/refund HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    in_time(stream.read_to_string(&mut answer)).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
 pub fn keyed(key: &str) -> Origin {

@@ -125,27 +125,11 @@ async fn what_cannot_be_paid_back_is_not_asked_for(shop: Shop) {
     assert_eq!(shop.asked(RETURN), 0);
     // what a cashier pays back counts too
     refund(&app, paid, "30").await.unwrap();
-    cashier_refunds(&shop, paid, "50").await;
+    shop.cashier_refunds(paid, "50").await;
     let error = refund(&app, paid, "30").await.unwrap_err();
     assert_eq!(error.kind(), "insufficient_funds");
     assert!(error.to_string().contains("20.00 tenge left"), "{error}");
     assert_eq!(shop.asked(RETURN), 1);
-}
-
-/// At the till: past this program.
-async fn cashier_refunds(shop: &Shop, payment: PaymentId, amount: &str) {
-    let address = shop.sandbox.control_address();
-    let body = format!("{{\"amount\": {amount}}}");
-    let request = format!(
-        "POST /payments/{payment}/refund HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-        body.len()
-    );
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    in_time(stream.read_to_string(&mut answer)).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
 async fn a_payment_from_elsewhere_is_adopted(shop: Shop) {
@@ -287,7 +271,7 @@ async fn what_does_not_add_up_is_for_a_person(shop: Shop) {
         .unwrap_err()
         .operation()
         .unwrap();
-    cashier_refunds(&shop, payment, "50").await;
+    shop.cashier_refunds(payment, "50").await;
     for _ in 0..4 {
         let report = in_time(app.payments().reconcile()).await.unwrap();
         assert_eq!(report.operations[0].found, Found::Person, "{report:?}");

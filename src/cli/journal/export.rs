@@ -6,6 +6,7 @@ use time::format_description::well_known::Rfc3339;
 use super::args::{ExportFormat, Which};
 use super::list::filter;
 use super::show::{OperationJson, mark};
+use crate::base::no_formula;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::payments::{Filter, OperationRecord, Payments};
@@ -90,8 +91,8 @@ fn csv_text(records: &[OperationRecord], with_columns: bool) -> Result<Vec<u8>, 
             text(record.return_operation_id),
             record.inferred.to_string(),
             text(record.phone.as_ref()),
-            no_formula(&record.caller),
-            no_formula(record.key.as_deref().unwrap_or_default()),
+            no_formula(&record.caller).into_owned(),
+            no_formula(record.key.as_deref().unwrap_or_default()).into_owned(),
             text(failure.map(|failure| &failure.kind)),
             text(failure.and_then(|failure| failure.code)),
         ];
@@ -122,13 +123,4 @@ fn text(value: Option<impl ToString>) -> String {
 
 fn time_text(at: Option<OffsetDateTime>) -> String {
     at.and_then(|at| at.format(&Rfc3339).ok()).unwrap_or_default()
-}
-
-/// A caller chose this text, and a spreadsheet must not run it.
-fn no_formula(text: &str) -> String {
-    if text.starts_with(['=', '+', '-', '@']) {
-        format!("'{text}")
-    } else {
-        text.to_owned()
-    }
 }

@@ -50,6 +50,10 @@ pub struct PaymentFilter {
     pub from: Option<OffsetDateTime>,
     /// Made before this moment.
     pub until: Option<OffsetDateTime>,
+    /// Found paid at this moment or later.
+    pub paid_from: Option<OffsetDateTime>,
+    /// Found paid before this moment.
+    pub paid_until: Option<OffsetDateTime>,
     /// Of this amount or more.
     pub at_least: Option<Amount>,
     /// Of this amount or less.

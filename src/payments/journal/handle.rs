@@ -491,6 +491,14 @@ impl Journal {
         self.read(super::read::Unknown(bins.to_vec())).await
     }
 
+    /// What the books add up to.
+    pub(in crate::payments) async fn tallies(
+        &self,
+        window: super::Window,
+    ) -> Result<super::Tallies, JournalError> {
+        self.read(super::tally::AddUp(window)).await
+    }
+
     // ---- events
 
     /// Events, the earliest first.

@@ -33,6 +33,7 @@ mod schema;
 mod sql;
 mod sqlite;
 mod step;
+mod tally;
 mod words;
 
 use std::path::PathBuf;
@@ -58,6 +59,7 @@ pub use record::{
 };
 pub(in crate::payments) use record::{NewKnownPayment, NextLook, Noted, Outcome};
 pub(in crate::payments) use refund_turn::RefundTurn;
+pub(in crate::payments) use tally::{Heap, OperationHeap, Tallies, Window};
 
 /// Where a journal is kept.
 #[derive(Clone, Debug)]

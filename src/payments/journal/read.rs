@@ -128,6 +128,11 @@ impl Step for Payments {
         wanted += &among(&mut args, "state", states);
         wanted += &compared(&mut args, "created_at >=", filter.from.map(micros));
         wanted += &compared(&mut args, "created_at <", filter.until.map(micros));
+        if filter.paid_from.is_some() || filter.paid_until.is_some() {
+            wanted += " AND (state = 'paid' OR late = 1)";
+        }
+        wanted += &compared(&mut args, "status_at >=", filter.paid_from.map(micros));
+        wanted += &compared(&mut args, "status_at <", filter.paid_until.map(micros));
         wanted += &compared(
             &mut args,
             "amount >=",

@@ -9,18 +9,20 @@ use super::JournalError;
 use super::fault::Place;
 
 /// The last version that this program knows.
-pub(super) const KNOWN: i64 = 3;
+pub(super) const KNOWN: i64 = 5;
 
 const SQLITE: &[(i64, &str)] = &[
     (1, include_str!("migrations/sqlite_0001.sql")),
     (2, include_str!("migrations/sqlite_0002.sql")),
     (3, include_str!("migrations/sqlite_0003.sql")),
+    (5, include_str!("migrations/sqlite_0005.sql")),
 ];
 #[cfg(feature = "postgres")]
 const POSTGRES: &[(i64, &str)] = &[
     (1, include_str!("migrations/postgres_0001.sql")),
     (2, include_str!("migrations/postgres_0002.sql")),
     (3, include_str!("migrations/postgres_0003.sql")),
+    (5, include_str!("migrations/postgres_0005.sql")),
 ];
 
 /// Brings an SQLite journal up to date. The caller's transaction is the lock.

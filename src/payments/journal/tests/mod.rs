@@ -14,6 +14,7 @@ mod reading;
 mod refunds;
 mod restored;
 mod sqlite_faults;
+mod sums;
 mod tampered;
 
 use std::future::Future;

@@ -11,7 +11,7 @@ on_both! {
     a_cancelled_invoice_is_final,
 }
 
-fn says(word: &str) -> PaymentStatus {
+pub(super) fn says(word: &str) -> PaymentStatus {
     PaymentStatus::of_word(StatusWord::new(word))
 }
 
