@@ -161,6 +161,7 @@
 //! | `sandbox` | yes | the simulated Kaspi with its test certificates, with rcgen |
 //! | `gateway` | yes | the room `gateway`: HTTP contracts for a backend, with axum; brings `journal` |
 //! | `postgres` | yes | PostgreSQL as a store of the journal |
+//! | `telemetry` | yes | spans of the gateway's calls told to an OpenTelemetry collector, where one is configured |
 //!
 //! With `default-features = false` you get configuration, identities, registry, transport and the typed
 //! calls of [`api`], without clap and rcgen. Calls that move money then ask for a [`api::MoneyPermit`],
@@ -188,6 +189,7 @@
 //! | `payments` | operations that move money, each on a task of its own (feature `journal`) |
 //! | [`doctor`] | staged diagnosis of one BIN |
 //! | `wrapper` | calls passed on to the old PHP wrapper (feature `journal`) |
+//! | `webhooks` | events told to the merchant's own systems, signed (feature `journal`) |
 //! | `gateway` | HTTP contracts over `payments` (feature `gateway`) |
 //! | [`app`] | the wiring: from a configuration file to a working set |
 //! | `cli` | the commands of the program (feature `cli`) |
@@ -213,6 +215,8 @@ pub mod registry;
 pub mod sandbox;
 pub mod transport;
 #[cfg(feature = "journal")]
+pub mod webhooks;
+#[cfg(feature = "journal")]
 pub mod wrapper;
 
 /// The code in the documents, compiled and run as documentation tests.
@@ -222,4 +226,6 @@ mod documents {
     mod readme {}
     #[doc = include_str!("../docs/embedding.md")]
     mod embedding {}
+    #[doc = include_str!("../docs/webhooks.md")]
+    mod webhooks {}
 }

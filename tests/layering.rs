@@ -52,13 +52,25 @@ const ROOMS: &[(&str, May)] = &[
 const FENCES: &[Fence] = &[
     fence(
         Crate("hyper"),
-        &["transport", "outbound", "sandbox", "gateway/connection.rs"],
-        "one place opens connections; one file of the gateway takes those of callers",
+        &[
+            "transport",
+            "outbound",
+            "sandbox",
+            "gateway/connection.rs",
+            "webhooks/listen.rs",
+        ],
+        "one place opens connections; one file of the gateway takes those of callers, one those of webhooks",
     ),
     fence(
         Crate("hyper_util"),
-        &["transport", "outbound", "sandbox", "gateway/connection.rs"],
-        "one place opens connections; one file of the gateway takes those of callers",
+        &[
+            "transport",
+            "outbound",
+            "sandbox",
+            "gateway/connection.rs",
+            "webhooks/listen.rs",
+        ],
+        "one place opens connections; one file of the gateway takes those of callers, one those of webhooks",
     ),
     fence(
         Crate("hyper_rustls"),
@@ -112,6 +124,11 @@ const FENCES: &[Fence] = &[
     ),
     fence(Crate("axum"), &["gateway"], "HTTP contracts have one room"),
     fence(Crate("tower_http"), &["gateway"], "HTTP contracts have one room"),
+    fence(
+        Crate("tracing_opentelemetry"),
+        &["app/telemetry.rs", "gateway/trace.rs"],
+        "one file tells spans, one takes callers' traces up",
+    ),
     fence(Crate("sqlx"), &["payments"], "one door to the journal"),
     fence(Crate("notify"), &["registry"], "one watcher of files"),
     fence(

@@ -31,6 +31,9 @@ mod child;
 mod figures;
 mod load;
 mod peers;
+#[allow(unreachable_pub, reason = "the tests' own file")]
+#[path = "../../tests/it/postgres.rs"]
+mod postgres;
 mod report;
 mod scenes;
 mod server;

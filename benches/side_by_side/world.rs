@@ -115,6 +115,12 @@ impl World {
         file
     }
 
+    /// Tells a configuration where its journal is. A relative path begins in the configuration's folder.
+    pub(crate) fn keep_books(&self, config: &Path, url: &str) {
+        let text = fs::read_to_string(config).unwrap();
+        write(config, &format!("{text}\n[journal]\nurl = \"{url}\"\n"));
+    }
+
     fn write(&self, name: &str, text: &str) {
         write(&self.folder().join(name), text);
     }

@@ -7,9 +7,8 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use serde_json::{Map, Value};
 
-use super::json;
+use super::json::{self, Object, Value};
 use crate::base::Balance;
 use crate::transport::Reply;
 
@@ -57,14 +56,14 @@ impl fmt::Display for AnswerFault {
 }
 
 /// What an answer says.
-pub(super) enum Answer {
+pub(super) enum Answer<'a> {
     /// `StatusCode` 0.
-    Done(Option<Value>),
+    Done(Option<Value<'a>>),
     /// Any other code.
     Refused { code: i64, message: Option<String> },
 }
 
-pub(super) fn read(reply: &Reply) -> Result<Answer, AnswerFault> {
+pub(super) fn read(reply: &Reply) -> Result<Answer<'_>, AnswerFault> {
     let body = reply
         .body
         .strip_prefix(b"\xef\xbb\xbf")
@@ -76,18 +75,18 @@ pub(super) fn read(reply: &Reply) -> Result<Answer, AnswerFault> {
         Some(b'<') => return Err(AnswerFault::Html),
         Some(_) => {}
     }
-    let envelope = json::fields(body)
-        .map_err(|_| AnswerFault::NotJson)?
-        .ok_or(AnswerFault::NotAnEnvelope)?;
+    let Value::Object(envelope) = json::read(body).map_err(|_| AnswerFault::NotJson)? else {
+        return Err(AnswerFault::NotAnEnvelope);
+    };
     let (mut code, mut message, mut data) = (None, None, None);
     for (name, value) in envelope {
         // no two names are the same
         if name.eq_ignore_ascii_case("StatusCode") {
             code = whole(&value);
         } else if name.eq_ignore_ascii_case("Message") {
-            message = words(value);
+            message = words(&value);
         } else if name.eq_ignore_ascii_case("Data") {
-            data = Some(value).filter(|value| !value.is_null());
+            data = Some(value).filter(|value| *value != Value::Null);
         }
     }
     let code = code.ok_or(AnswerFault::NotAnEnvelope)?;
@@ -129,39 +128,38 @@ fn refuses_certificate(page: &[u8]) -> bool {
 }
 
 /// The fields of a JSON object, by their documented names, in whatever casing they came.
-pub(super) struct Fields(Map<String, Value>);
+pub(super) struct Fields<'a>(Object<'a>);
 
-impl Fields {
+impl<'a> Fields<'a> {
     /// The object in `Data`.
-    pub(super) fn of_data(data: Option<Value>) -> Result<Self, AnswerFault> {
+    pub(super) fn of_data(data: Option<Value<'a>>) -> Result<Self, AnswerFault> {
         match data {
             Some(value) => Self::of(value),
             None => Err(wrong("Data", None)),
         }
     }
 
-    pub(super) fn of(value: Value) -> Result<Self, AnswerFault> {
+    pub(super) fn of(value: Value<'a>) -> Result<Self, AnswerFault> {
         match value {
             Value::Object(fields) => Ok(Self(fields)),
             other => Err(wrong("Data", Some(&other))),
         }
     }
 
-    fn get(&self, name: &str) -> Option<&Value> {
+    fn get(&self, name: &str) -> Option<&Value<'a>> {
         self.0
-            .get(name)
-            .or_else(|| {
-                self.0
-                    .iter()
-                    .find(|(key, _)| key.eq_ignore_ascii_case(name))
-                    .map(|(_, value)| value)
-            })
-            .filter(|value| !value.is_null())
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+            .filter(|value| **value != Value::Null)
     }
 
-    pub(super) fn take(&mut self, name: &str) -> Option<Value> {
-        let key = self.0.keys().find(|key| key.eq_ignore_ascii_case(name))?.clone();
-        self.0.remove(&key).filter(|value| !value.is_null())
+    pub(super) fn take(&mut self, name: &str) -> Option<Value<'a>> {
+        let place = self
+            .0
+            .iter()
+            .position(|(key, _)| key.eq_ignore_ascii_case(name))?;
+        Some(self.0.swap_remove(place).1).filter(|value| *value != Value::Null)
     }
 
     /// A whole number, also where it came as text.
@@ -207,33 +205,39 @@ impl Fields {
 
     /// Text, where it is there and not empty; a number is taken as its text.
     pub(super) fn optional_text(&self, name: &'static str) -> Option<String> {
-        words(self.get(name)?.clone())
+        words(self.get(name)?)
     }
 
     /// A list of texts; empty where it is not there.
     pub(super) fn texts(&self, name: &'static str) -> Vec<String> {
-        let texts = |list: &Vec<Value>| list.iter().filter_map(Value::as_str).map(str::to_owned).collect();
-        self.get(name)
-            .and_then(Value::as_array)
-            .map(texts)
-            .unwrap_or_default()
+        let Some(Value::Array(list)) = self.get(name) else {
+            return Vec::new();
+        };
+        let texts = list.iter().filter_map(|item| match item {
+            Value::String(text) => Some(text.clone().into_owned()),
+            _ => None,
+        });
+        texts.collect()
     }
 
     /// Yes or no, where it is there.
     pub(super) fn optional_flag(&self, name: &'static str) -> Option<bool> {
-        self.get(name)?.as_bool()
+        match self.get(name)? {
+            Value::Bool(flag) => Some(*flag),
+            _ => None,
+        }
     }
 }
 
-fn words(value: Value) -> Option<String> {
+fn words(value: &Value<'_>) -> Option<String> {
     match value {
-        Value::String(text) if !text.is_empty() => Some(text),
+        Value::String(text) if !text.is_empty() => Some(text.clone().into_owned()),
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     }
 }
 
-fn whole(value: &Value) -> Option<i64> {
+fn whole(value: &Value<'_>) -> Option<i64> {
     match value {
         Value::Number(number) => number.as_i64(),
         Value::String(text) => text.trim().parse().ok(),
@@ -241,7 +245,7 @@ fn whole(value: &Value) -> Option<i64> {
     }
 }
 
-pub(super) fn wrong(name: &'static str, found: Option<&Value>) -> AnswerFault {
+pub(super) fn wrong(name: &'static str, found: Option<&Value<'_>>) -> AnswerFault {
     let found = match found {
         None | Some(Value::Null) => "nothing",
         Some(Value::Bool(_)) => "yes or no",
@@ -275,7 +279,9 @@ mod tests {
             "\u{feff} {\"STATUSCODE\":0,\"DATA\":{\"a\":1}}\r\n",
         ] {
             match read(&reply(200, body)) {
-                Ok(Answer::Done(Some(data))) => assert_eq!(data["a"], 1),
+                Ok(Answer::Done(Some(data))) => {
+                    assert_eq!(Fields::of(data).unwrap().integer("a"), Ok(1));
+                }
                 _ => panic!("{body}"),
             }
         }
@@ -332,10 +338,8 @@ mod tests {
 
     #[test]
     fn fields_in_any_casing_as_number_or_text() {
-        let fields = Fields::of(serde_json::json!({
-            "qrPaymentId": "12800000774", "TOTALAMOUNT": 100.1, "text": "", "null": null, "amount": "5.005"
-        }))
-        .unwrap();
+        let text = br#"{"qrPaymentId": "12800000774", "TOTALAMOUNT": 100.1, "text": "", "null": null, "amount": "5.005"}"#;
+        let fields = Fields::of(json::read(text).unwrap()).unwrap();
         assert_eq!(fields.integer("QrPaymentId"), Ok(12_800_000_774));
         assert_eq!(fields.money("TotalAmount").unwrap().tiyn(), 10_010);
         assert_eq!(fields.optional_text("text"), None);

@@ -7,11 +7,11 @@ use http::Method;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::ser::{Error as _, Serializer};
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::Error;
 use super::answer::AnswerFault;
+use super::json::Value;
 use super::settings::ApiSettings;
 use crate::base::{Amount, Bin, DeviceToken, TradePointId};
 use crate::transport::Channel;
@@ -45,7 +45,7 @@ pub(super) trait Call: Sync {
     }
 
     /// The answer's `Data`, absent and null being the same.
-    fn read(data: Option<Value>) -> Result<Self::Output, AnswerFault>;
+    fn read(data: Option<Value<'_>>) -> Result<Self::Output, AnswerFault>;
 }
 
 /// Whom a call is made for. Filled in by the session, never by who makes the call.
@@ -147,9 +147,16 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
 
 /// Kaspi takes amounts as JSON numbers in tenge: written from whole tiyn, never through a float.
 pub(super) fn amount<S: Serializer>(amount: &Amount, serializer: S) -> Result<S::Ok, S::Error> {
-    RawValue::from_string(amount.to_string())
-        .map_err(S::Error::custom)?
-        .serialize(serializer)
+    amount.with_text(|text| {
+        serde_json::from_str::<&RawValue>(text)
+            .map_err(S::Error::custom)?
+            .serialize(serializer)
+    })
+}
+
+/// Digits in ASCII, as text.
+pub(super) fn digits<S: Serializer>(digits: &[u8; 11], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(str::from_utf8(digits).map_err(S::Error::custom)?)
 }
 
 #[cfg(test)]

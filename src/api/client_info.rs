@@ -5,12 +5,12 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::time::Instant;
 
 use super::Error;
 use super::answer::{AnswerFault, Fields};
 use super::call::{Call, Caller, Effect, WireRequest};
+use super::json::Value;
 use crate::base::{Bin, PhoneNumber, TradePointId};
 
 /// A customer of the bank, as it names them to a merchant.
@@ -61,7 +61,7 @@ impl Call for ClientInfoOf {
         self.allowance.take()
     }
 
-    fn read(data: Option<Value>) -> Result<ClientInfo, AnswerFault> {
+    fn read(data: Option<Value<'_>>) -> Result<ClientInfo, AnswerFault> {
         Ok(ClientInfo {
             name: ClientName(Fields::of_data(data)?.text("ClientName")?),
         })
@@ -151,7 +151,8 @@ mod tests {
 
     #[test]
     fn a_name_is_not_shown() {
-        let info = ClientInfoOf::read(Some(serde_json::json!({"ClientName": "Иван И."}))).unwrap();
+        let text = r#"{"ClientName": "Иван И."}"#;
+        let info = ClientInfoOf::read(Some(super::super::json::read(text.as_bytes()).unwrap())).unwrap();
         assert_eq!(info.name.expose(), "Иван И.");
         assert!(!format!("{info:?}").contains("Иван"));
     }

@@ -1,11 +1,11 @@
 //! `device/register` and `device/delete`: the token that further calls of a trade point need.
 
 use serde::Serialize;
-use serde_json::Value;
 
 use super::Error;
 use super::answer::{AnswerFault, Fields, wrong};
 use super::call::{Call, Caller, Effect, WireRequest};
+use super::json::Value;
 use crate::base::{Bin, DeviceId, DeviceToken, TradePointId};
 
 /// What registers a device.
@@ -49,10 +49,10 @@ impl Call for RegisterDevice {
         WireRequest::post(Self::NAME, "/v01/device/register", &body)
     }
 
-    fn read(data: Option<Value>) -> Result<RegisteredDevice, AnswerFault> {
+    fn read(data: Option<Value<'_>>) -> Result<RegisteredDevice, AnswerFault> {
         let text = Fields::of_data(data)?.text("DeviceToken")?;
         let device_token =
-            DeviceToken::parse(&text).map_err(|_| wrong("DeviceToken", Some(&Value::String(text))))?;
+            DeviceToken::parse(&text).map_err(|_| wrong("DeviceToken", Some(&Value::String(text.into()))))?;
         Ok(RegisteredDevice { device_token })
     }
 }
@@ -82,7 +82,7 @@ impl Call for DeleteDevice {
         WireRequest::post(Self::NAME, "/v01/device/delete", &body)
     }
 
-    fn read(_: Option<Value>) -> Result<(), AnswerFault> {
+    fn read(_: Option<Value<'_>>) -> Result<(), AnswerFault> {
         Ok(())
     }
 }

@@ -1,11 +1,11 @@
 //! `test/payment/*`: the bank's own emulator of a customer, on its test server (official document 5.2-5.5).
 
 use serde::Serialize;
-use serde_json::Value;
 
 use super::Error;
 use super::answer::AnswerFault;
 use super::call::{Call, Caller, Effect, WireRequest};
+use super::json::Value;
 use crate::base::PaymentId;
 
 /// What the emulated customer does to a QR or link payment.
@@ -61,7 +61,7 @@ impl Call for EmulatorStep {
         )
     }
 
-    fn read(_: Option<Value>) -> Result<(), AnswerFault> {
+    fn read(_: Option<Value<'_>>) -> Result<(), AnswerFault> {
         Ok(())
     }
 }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use serde_json::Value;
 
 use super::answer::{AnswerFault, Fields};
 use super::call::{self, Call, Caller, Effect, WireRequest};
+use super::json::Value;
 use super::{Error, KaspiTime};
 use crate::base::{Amount, Bin, ExternalId, PaymentId};
 
@@ -90,7 +90,7 @@ impl Default for PollTiming {
 }
 
 impl PollTiming {
-    fn read(options: Option<Value>, activation: &'static str) -> Self {
+    fn read(options: Option<Value<'_>>, activation: &'static str) -> Self {
         let default = Self::default();
         let Some(fields) = options.and_then(|value| Fields::of(value).ok()) else {
             return default;
@@ -147,7 +147,7 @@ impl Call for CreateQr {
         WireRequest::post(Self::NAME, "/v01/qr/create", &body)
     }
 
-    fn read(data: Option<Value>) -> Result<QrCreated, AnswerFault> {
+    fn read(data: Option<Value<'_>>) -> Result<QrCreated, AnswerFault> {
         let mut fields = Fields::of_data(data)?;
         Ok(QrCreated {
             payment_id: fields.id("QrPaymentId", PaymentId::new)?,
@@ -169,7 +169,7 @@ impl Call for CreateLink {
         WireRequest::post(Self::NAME, "/v01/qr/create-link", &body)
     }
 
-    fn read(data: Option<Value>) -> Result<LinkCreated, AnswerFault> {
+    fn read(data: Option<Value<'_>>) -> Result<LinkCreated, AnswerFault> {
         let mut fields = Fields::of_data(data)?;
         Ok(LinkCreated {
             payment_id: fields.id("PaymentId", PaymentId::new)?,
@@ -183,16 +183,18 @@ impl Call for CreateLink {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
+    use super::super::json;
     use super::*;
 
     #[test]
     fn timing_is_kaspis_within_bounds() {
-        let read = |options| PollTiming::read(options, "QrCodeScanWaitTimeout");
+        let read = |options: Option<&str>| {
+            let options = options.map(|text| json::read(text.as_bytes()).unwrap());
+            PollTiming::read(options, "QrCodeScanWaitTimeout")
+        };
         assert_eq!(read(None), PollTiming::default());
         let timing = read(Some(
-            json!({"statusPollingInterval": "7", "QrCodeScanWaitTimeout": 240}),
+            r#"{"statusPollingInterval": "7", "QrCodeScanWaitTimeout": 240}"#,
         ));
         assert_eq!(
             (
@@ -203,7 +205,7 @@ mod tests {
             (7, 240, 65)
         );
         let timing = read(Some(
-            json!({"StatusPollingInterval": 0, "QrCodeScanWaitTimeout": -5, "PaymentConfirmationTimeout": 999_999}),
+            r#"{"StatusPollingInterval": 0, "QrCodeScanWaitTimeout": -5, "PaymentConfirmationTimeout": 999999}"#,
         ));
         assert_eq!(
             (

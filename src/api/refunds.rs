@@ -1,10 +1,10 @@
 //! `payment/details` and `payment/return`: what is left of a payment, and paying it back.
 
 use serde::Serialize;
-use serde_json::Value;
 
 use super::answer::{AnswerFault, Fields};
 use super::call::{self, Call, Caller, Effect, WireRequest};
+use super::json::Value;
 use super::{Error, KaspiTime};
 use crate::base::{Amount, Balance, Bin, PaymentId, ReturnOperationId};
 
@@ -36,7 +36,7 @@ impl Call for DetailsOf {
             .query("DeviceToken", caller.device_token(Self::NAME)?))
     }
 
-    fn read(data: Option<Value>) -> Result<PaymentDetails, AnswerFault> {
+    fn read(data: Option<Value<'_>>) -> Result<PaymentDetails, AnswerFault> {
         let fields = Fields::of_data(data)?;
         Ok(PaymentDetails {
             payment_id: fields.id("QrPaymentId", PaymentId::new)?,
@@ -91,7 +91,7 @@ impl Call for RefundPayment {
         WireRequest::post(Self::NAME, "/v01/payment/return", &body)
     }
 
-    fn read(data: Option<Value>) -> Result<RefundDone, AnswerFault> {
+    fn read(data: Option<Value<'_>>) -> Result<RefundDone, AnswerFault> {
         let fields = Fields::of_data(data)?;
         Ok(RefundDone {
             return_operation_id: fields.id("ReturnOperationId", ReturnOperationId::new)?,

@@ -1,10 +1,10 @@
 //! `remote/create` and `remote/cancel`: an invoice that the customer sees in the Kaspi app.
 
 use serde::Serialize;
-use serde_json::Value;
 
 use super::answer::{AnswerFault, Fields};
 use super::call::{self, Call, Caller, Effect, WireRequest};
+use super::json::Value;
 use super::{Error, StatusWord};
 use crate::base::{Amount, Bin, PaymentId, PhoneNumber};
 
@@ -34,8 +34,8 @@ struct Body<'a> {
     organization_bin: Bin,
     #[serde(rename = "Amount", serialize_with = "call::amount")]
     amount: Amount,
-    #[serde(rename = "PhoneNumber")]
-    phone_number: String,
+    #[serde(rename = "PhoneNumber", serialize_with = "call::digits")]
+    phone_number: [u8; 11],
     // the document's table says a number here; production takes the token as text
     #[serde(rename = "DeviceToken")]
     device_token: &'a str,
@@ -52,14 +52,14 @@ impl Call for CreateRemotePayment {
         let body = Body {
             organization_bin: caller.bin,
             amount: self.amount,
-            phone_number: self.phone.for_kaspi(caller.settings.phone_format),
+            phone_number: self.phone.digits_for_kaspi(caller.settings.phone_format),
             device_token: caller.device_token(Self::NAME)?,
             comment: &self.comment,
         };
         WireRequest::post(Self::NAME, "/v01/remote/create", &body)
     }
 
-    fn read(data: Option<Value>) -> Result<RemotePaymentCreated, AnswerFault> {
+    fn read(data: Option<Value<'_>>) -> Result<RemotePaymentCreated, AnswerFault> {
         let fields = Fields::of_data(data)?;
         Ok(RemotePaymentCreated {
             payment_id: fields.id("QrPaymentId", PaymentId::new)?,
@@ -102,7 +102,7 @@ impl Call for CancelRemotePayment {
         WireRequest::post(Self::NAME, "/v01/remote/cancel", &body)
     }
 
-    fn read(data: Option<Value>) -> Result<RemotePaymentCanceled, AnswerFault> {
+    fn read(data: Option<Value<'_>>) -> Result<RemotePaymentCanceled, AnswerFault> {
         let status = StatusWord::new(Fields::of_data(data)?.text("Status")?);
         Ok(RemotePaymentCanceled { status })
     }

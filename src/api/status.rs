@@ -4,11 +4,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
-use serde_json::Value;
 
 use super::Error;
 use super::answer::{AnswerFault, Fields};
 use super::call::{Call, Caller, Effect, WireRequest};
+use super::json::Value;
 use super::settings::StatusVersion;
 use crate::base::{Balance, PaymentId};
 
@@ -178,7 +178,7 @@ impl Call for StatusOf {
         Ok(WireRequest::get(&format!("/{version}/payment/status/{}", self.0)))
     }
 
-    fn read(data: Option<Value>) -> Result<PaymentStatus, AnswerFault> {
+    fn read(data: Option<Value<'_>>) -> Result<PaymentStatus, AnswerFault> {
         let fields = Fields::of_data(data)?;
         let status = PaymentStatus {
             status: StatusWord(fields.text("Status")?),

@@ -1,11 +1,11 @@
 //! `partner/tradepoints` and `health/ping`: who the bank says we are.
 
 use serde::Serialize;
-use serde_json::Value;
 
 use super::Error;
 use super::answer::{AnswerFault, Fields, wrong};
 use super::call::{Call, Caller, Effect, WireRequest};
+use super::json::Value;
 use crate::base::TradePointId;
 
 /// A trade point that the bank knows.
@@ -33,7 +33,7 @@ impl Call for TradePoints {
         )))
     }
 
-    fn read(data: Option<Value>) -> Result<Self::Output, AnswerFault> {
+    fn read(data: Option<Value<'_>>) -> Result<Self::Output, AnswerFault> {
         let Some(Value::Array(points)) = data else {
             return Err(wrong("Data", data.as_ref()));
         };
@@ -65,7 +65,7 @@ impl Call for Ping {
         Ok(WireRequest::get(PING_PATH))
     }
 
-    fn read(_: Option<Value>) -> Result<(), AnswerFault> {
+    fn read(_: Option<Value<'_>>) -> Result<(), AnswerFault> {
         Ok(())
     }
 }

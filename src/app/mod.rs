@@ -7,7 +7,11 @@ pub mod live;
 #[cfg(feature = "journal")]
 mod notices;
 mod serve;
+#[cfg(feature = "telemetry")]
+mod telemetry;
 mod warm;
+#[cfg(feature = "journal")]
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -43,6 +47,10 @@ pub(crate) use canary::answered;
 pub use gateway::Following;
 use live::{LiveError, LiveServer, Window};
 pub use serve::{ServeError, Service};
+#[cfg(feature = "telemetry")]
+pub use telemetry::{Telemetry, TelemetryError};
+#[cfg(feature = "cli")]
+pub(crate) use webhooks::webhook_outbound;
 
 /// Everything that a program needs to speak for the configured BINs.
 #[derive(Debug)]

@@ -5,10 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::App;
+#[cfg(feature = "journal")]
+use super::OpenError;
 use super::live::{LiveError, LiveServer};
 #[cfg(feature = "journal")]
 use super::notices::Notices;
 use super::warm::Warmth;
+#[cfg(feature = "journal")]
+use super::webhooks::Telling;
 use crate::base::{Explain, Fault};
 #[cfg(feature = "journal")]
 use crate::payments::{JournalError, Keeper, Serving};
@@ -36,6 +40,7 @@ struct Books {
     serving: Option<Serving>,
     keeper: Keeper,
     notices: Notices,
+    telling: Telling,
 }
 
 /// Why a program cannot serve.
@@ -49,6 +54,10 @@ pub enum ServeError {
     #[cfg(feature = "journal")]
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The way to the receivers of webhooks cannot be set up.
+    #[cfg(feature = "journal")]
+    #[error(transparent)]
+    Webhooks(#[from] OpenError),
     /// The system refuses a handler of a signal.
     #[error("signals cannot be listened to: {0}")]
     Signals(#[source] std::io::Error),
@@ -109,6 +118,7 @@ impl Service {
         {
             drop(self.books.notices);
             self.books.keeper.stop().await;
+            self.books.telling.stop().await;
             drop(self.books.serving);
             self.app.payments().journal().close().await;
         }
@@ -130,6 +140,7 @@ async fn books(app: &App) -> Result<Books, ServeError> {
     };
     Ok(Books {
         serving,
+        telling: app.tell_events().await?,
         keeper: app.keep_payments(),
         notices: app.tell_notices(),
     })
@@ -142,6 +153,8 @@ impl ServeError {
             Self::Live(error) => Some(error),
             #[cfg(feature = "journal")]
             Self::Journal(error) => Some(error),
+            #[cfg(feature = "journal")]
+            Self::Webhooks(error) => Some(error),
             Self::Signals(_) => None,
         }
     }

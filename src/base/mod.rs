@@ -10,7 +10,9 @@ mod money;
 mod phone;
 mod secret;
 mod shell;
+mod trace;
 mod trade_point;
+mod webhook_secret;
 
 pub use bin::{Bin, BinError};
 pub use clock::{Clock, FixedClock, SystemClock};
@@ -22,4 +24,6 @@ pub use money::{Amount, AmountError, Balance};
 pub use phone::{PhoneError, PhoneFormat, PhoneNumber};
 pub use secret::{DeviceToken, DeviceTokenError, Password, Secret};
 pub use shell::shell_word;
+pub use trace::TRACE;
 pub use trade_point::TradePoint;
+pub use webhook_secret::{WebhookSecret, WebhookSecretError};

@@ -205,9 +205,40 @@ impl From<Amount> for Balance {
     }
 }
 
+/// As many digits as there can be, and the point.
+const DECIMAL: usize = 21;
+
+impl Balance {
+    /// Tenge with two decimals. Fills the buffer from its end.
+    fn decimal(self, buffer: &mut [u8; DECIMAL]) -> &str {
+        let mut rest = self.0;
+        let mut start = DECIMAL;
+        for (place, byte) in buffer.iter_mut().rev().enumerate() {
+            *byte = b'.';
+            if place != 2 {
+                *byte = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+                rest /= 10;
+            }
+            start -= 1;
+            if rest == 0 && place > 2 {
+                break;
+            }
+        }
+        let text = buffer.get(start..).unwrap_or_default();
+        str::from_utf8(text).unwrap_or_default()
+    }
+}
+
 impl fmt::Display for Balance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:02}", self.0 / 100, self.0 % 100)
+        f.write_str(self.decimal(&mut [0; DECIMAL]))
+    }
+}
+
+impl Amount {
+    /// Does something with the text that is shown for it, which is copied nowhere.
+    pub(crate) fn with_text<T>(self, with: impl FnOnce(&str) -> T) -> T {
+        with(Balance::from(self).decimal(&mut [0; DECIMAL]))
     }
 }
 
@@ -344,6 +375,7 @@ mod tests {
         #[test]
         fn prints_what_it_reads(tiyn in 1..=MAX_TIYN) {
             let amount = Amount::from_tiyn(tiyn).unwrap();
+            prop_assert_eq!(amount.to_string(), format!("{}.{:02}", tiyn / 100, tiyn % 100));
             prop_assert_eq!(Amount::parse(&amount.to_string()).unwrap(), amount);
         }
 

@@ -83,11 +83,22 @@ impl PhoneNumber {
     /// The full number as Kaspi is to get it. For the request only: it must not be logged.
     #[must_use]
     pub fn for_kaspi(self, format: PhoneFormat) -> String {
+        String::from_utf8_lossy(&self.digits_for_kaspi(format)).into_owned()
+    }
+
+    /// The same without an allocation, in ASCII.
+    pub(crate) fn digits_for_kaspi(self, format: PhoneFormat) -> [u8; 11] {
         let prefix = match format {
-            PhoneFormat::Seven => 7,
-            PhoneFormat::Eight => 8,
+            PhoneFormat::Seven => b'7',
+            PhoneFormat::Eight => b'8',
         };
-        format!("{prefix}{:010}", self.0)
+        let mut rest = self.0;
+        let mut digits = [prefix; 11];
+        for digit in digits.iter_mut().skip(1).rev() {
+            *digit = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+            rest /= 10;
+        }
+        digits
     }
 }
 

@@ -12,6 +12,7 @@ use super::cert::args::Cert;
 use super::init::args::Init;
 use super::journal::args::JournalCommand;
 use super::token::args::Token;
+use super::webhook::args::Webhook;
 use crate::base::{Amount, Bin, DeviceId, ExternalId, PaymentId, TradePointId};
 use crate::payments::{Caller, KeyError, Origin, RequestKey};
 
@@ -198,6 +199,9 @@ pub(super) enum Command {
         after_help = "Examples:\n  kaspi journal list --state unknown\n  kaspi journal reconcile"
     )]
     Journal(JournalCommand),
+    /// Events told to a merchant's own systems: looking, checking, sending again
+    #[command(subcommand)]
+    Webhook(Webhook),
     /// What is wrong with a BIN, and what to do about it
     #[command(
         after_help = "Examples:\n  kaspi doctor --bin 891027350515\n\nLooks from the configuration file to the bank's answer. Only reads are made; no money moves.\nExit code 0 where all is well, 1 where something was found, 3 where no BIN could be examined."
@@ -264,7 +268,7 @@ pub(super) enum FailOn {
 /// How `kaspi serve` is started.
 #[derive(Args, Clone, Debug)]
 pub(super) struct Serve {
-    /// Where callers connect; port 0 takes a free one [default: `gateway.listen` of the configuration]
+    /// Where callers connect; port 0 takes a free one [default: `gateway.listen` of the configuration, or the port in the variable PORT]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(super) listen: Option<SocketAddr>,
     /// In front of a simulated Kaspi in a temporary folder, for trying the contracts out

@@ -27,6 +27,7 @@ mod setup;
 mod systemd;
 mod token;
 mod watch;
+mod webhook;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -83,6 +84,7 @@ async fn dispatch(cli: Cli, report: &Report) -> Result<(), Failure> {
         Command::Cert(command) => cert::run(command, &context).await,
         Command::Serve(options) => serve::run(options, &context).await,
         Command::Journal(command) => journal::run(command, &context).await,
+        Command::Webhook(command) => webhook::run(command, &context).await,
         Command::Doctor(wanted) => doctor::run(&wanted, &context).await,
         Command::Init(wanted) => init::run(wanted, &cli.global, report).await,
         #[cfg(feature = "sandbox")]

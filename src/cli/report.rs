@@ -10,12 +10,16 @@ use std::process::ExitCode;
 use clap::builder::styling::{AnsiColor, Style};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::Registry;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
+use tracing_subscriber::fmt::{fmt, layer};
+use tracing_subscriber::layer::{Layer, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::args::{Color, Global, Output};
 use super::exit::Exit;
 use super::failure::Failure;
-use crate::base::chain_text;
+use crate::base::{TRACE, chain_text};
 use crate::config::{Environment, LogFormat};
 
 /// How results are written.
@@ -72,7 +76,7 @@ impl Report {
             (false, 1) => LevelFilter::INFO,
             (false, _) => LevelFilter::DEBUG,
         };
-        let _ = tracing_subscriber::fmt()
+        let _ = fmt()
             .with_writer(std::io::stderr)
             .with_ansi(self.colors(&std::io::stderr()))
             .with_max_level(level)
@@ -82,21 +86,27 @@ impl Report {
     }
 
     /// The log of a program that runs for long: a line for each call, and the time.
-    pub(super) fn start_service_log(&self, format: LogFormat) {
+    /// Spans go to `spans`, and into no line.
+    pub(super) fn start_service_log(
+        &self,
+        format: LogFormat,
+        spans: Option<Box<dyn Layer<Registry> + Send + Sync>>,
+    ) {
         let level = match (self.quiet, self.verbose) {
             (true, _) => LevelFilter::WARN,
             (false, 0) => LevelFilter::INFO,
             (false, _) => LevelFilter::DEBUG,
         };
-        let log = tracing_subscriber::fmt()
-            .with_writer(std::io::stderr)
-            .with_max_level(level)
-            .with_target(false);
-        let _ = if self.format == Format::Json || format == LogFormat::Json {
-            log.json().flatten_event(true).try_init()
+        let lines = layer().with_writer(std::io::stderr).with_target(false);
+        let lines = if self.format == Format::Json || format == LogFormat::Json {
+            lines.json().flatten_event(true).boxed()
         } else {
-            log.with_ansi(self.colors(&std::io::stderr())).try_init()
+            lines.with_ansi(self.colors(&std::io::stderr())).boxed()
         };
+        let lines = lines.with_filter(filter_fn(move |told| {
+            told.target() != TRACE && *told.level() <= level
+        }));
+        let _ = tracing_subscriber::registry().with(spans).with(lines).try_init();
     }
 
     /// The result of a command.

@@ -13,6 +13,8 @@ use super::report::Paint;
 #[cfg(feature = "sandbox")]
 use super::serve_sandbox::Stage;
 use super::systemd;
+#[cfg(feature = "telemetry")]
+use crate::app::Telemetry;
 use crate::app::{App, Service};
 use crate::gateway::Patience;
 
@@ -45,7 +47,18 @@ async fn serve(
     context: &Context<'_>,
     add: impl FnOnce(&mut Ready),
 ) -> Result<(), Failure> {
-    context.report.start_service_log(app.config().gateway.log);
+    #[cfg(feature = "telemetry")]
+    let telemetry = app
+        .config()
+        .telemetry
+        .as_ref()
+        .map(Telemetry::start)
+        .transpose()?;
+    #[cfg(feature = "telemetry")]
+    let spans = telemetry.as_ref().map(Telemetry::layer);
+    #[cfg(not(feature = "telemetry"))]
+    let spans = None;
+    context.report.start_service_log(app.config().gateway.log, spans);
     // asked for before the ready line, so that a signal sent right after it is not lost
     let mut signals = Signals::new()?;
     let gateway = app.gateway(Patience::default())?;
@@ -94,6 +107,10 @@ async fn serve(
     };
     drop((watchdog, following));
     service.stop().await;
+    #[cfg(feature = "telemetry")]
+    if let Some(telemetry) = telemetry {
+        telemetry.stop().await;
+    }
     if ended {
         Ok(())
     } else {

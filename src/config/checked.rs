@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use http::Uri;
 
-use super::{ConfigWarning, GatewaySettings, JournalSettings, WrapperSettings};
+use super::{
+    ConfigWarning, GatewaySettings, IdentityVariable, JournalSettings, TelemetrySettings, WebhookSpec,
+    WebhooksSettings, WrapperSettings,
+};
 use crate::base::{Bin, Password, PhoneFormat, TradePoint};
 
 /// Everything that `kaspi.toml` says. The merchants' folders are read by [`scan`](super::scan()).
@@ -28,6 +31,10 @@ pub struct Config {
     pub wrapper: Option<WrapperSettings>,
     /// `[journal]`.
     pub journal: JournalSettings,
+    /// `[webhooks]`.
+    pub webhooks: WebhooksSettings,
+    /// `[telemetry]`, where there is one.
+    pub telemetry: Option<TelemetrySettings>,
     /// What is odd but stops nothing.
     pub warnings: Vec<ConfigWarning>,
 }
@@ -135,7 +142,7 @@ pub struct ProxyAuth {
 pub struct MerchantSpec {
     /// The folder's name.
     pub bin: Bin,
-    /// The folder itself.
+    /// The folder itself; it need not be there where variables of the environment say everything.
     pub folder: PathBuf,
     /// A name for people; the BIN where none is given.
     pub name: String,
@@ -147,6 +154,8 @@ pub struct MerchantSpec {
     pub identity: IdentitySource,
     /// Its trade points, the default one first; at least one.
     pub trade_points: Vec<TradePointSpec>,
+    /// Who is told of its payments (`[[webhook]]`), in the order of the file.
+    pub webhooks: Vec<WebhookSpec>,
 }
 
 /// A trade point, with whether it is the default one.
@@ -202,6 +211,8 @@ pub enum IdentityFiles {
     },
     /// One file that must hold both: PKCS#12, or PEM with certificate and key.
     Single(PathBuf),
+    /// The same, in a variable of the environment.
+    Variable(IdentityVariable),
 }
 
 /// A password and where it was found.

@@ -16,6 +16,8 @@ use crate::base::{Bin, Secret};
 pub struct GatewaySettings {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// What says so.
+    pub listen_from: ListenFrom,
     /// A unix socket that it listens on besides (`unix_socket`), absolute.
     pub unix_socket: Option<PathBuf>,
     /// Its certificate, where `listen` speaks HTTPS.
@@ -30,6 +32,17 @@ pub struct GatewaySettings {
     pub poll_invoices: bool,
     /// Who may call, and for whom. May be empty.
     pub tokens: Vec<GatewayToken>,
+}
+
+/// What says where the gateway listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListenFrom {
+    /// Nothing: it is what it is without a word.
+    Default,
+    /// `gateway.listen`.
+    File,
+    /// The variable `PORT`, which means every address of this machine.
+    Port,
 }
 
 /// What `listen` shows to callers, and wants to see of them.

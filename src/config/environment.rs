@@ -61,6 +61,14 @@ impl Environment {
             .filter(|value| !value.is_empty())
     }
 
+    /// What follows `beginning` in the names of variables that are set and begin so, in order.
+    pub(super) fn ends_of<'a>(&'a self, beginning: &'a str) -> impl Iterator<Item = String> + 'a {
+        self.variables
+            .iter()
+            .filter(|(_, value)| !value.is_empty())
+            .filter_map(move |(name, _)| Some(name.to_string_lossy().strip_prefix(beginning)?.to_owned()))
+    }
+
     /// Where the process was started.
     #[must_use]
     pub fn working_dir(&self) -> &Path {

@@ -12,8 +12,9 @@ use super::read::{self, SECRET_LIMIT};
 use super::setting::Located;
 use super::settings::{beside, bin, choice, path, printable_name};
 use super::{
-    ConfigError, ConfigWarning, GatewayLimits, GatewaySettings, GatewayTls, GatewayToken, JournalSettings,
-    JournalUrl, LogFormat, Setting, TokenHash, TrustSettings, Verb, WrapperSettings, duration, url,
+    ConfigError, ConfigWarning, Environment, GatewayLimits, GatewaySettings, GatewayTls, GatewayToken,
+    JournalSettings, JournalUrl, ListenFrom, LogFormat, Setting, TokenHash, TrustSettings, Verb,
+    WrapperSettings, duration, url, variables,
 };
 use crate::base::Secret;
 
@@ -25,19 +26,16 @@ const VERBS: [(&str, Verb); 4] = [
 ];
 const WRAPPER_EXAMPLE: &str =
     "write the old wrapper's address, as in `https://shop.example/api/v2/paymentkaspi`";
+const JOURNAL_VARIABLE: &str = "KASPI_JOURNAL_URL";
 const JOURNAL_EXAMPLE: &str = "write `sqlite://kaspi.db` or `postgres://user@host/database`";
 
 /// `[gateway]`.
-pub(super) fn settings(file: &Path, raw: RawGateway) -> Result<GatewaySettings, ConfigError> {
-    let listen = match &raw.listen {
-        Some(given) => given.value.parse().map_err(|_| ConfigError::Invalid {
-            setting: given.setting.clone(),
-            given: Some(shown(&given.value)),
-            problem: "this is no address with a port; host names are not looked up".to_owned(),
-            hint: Some("write it as in `127.0.0.1:8014`"),
-        })?,
-        None => SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8014),
-    };
+pub(super) fn settings(
+    file: &Path,
+    raw: RawGateway,
+    environment: &Environment,
+) -> Result<GatewaySettings, ConfigError> {
+    let (listen, listen_from) = listen(&raw, environment)?;
     let echo_window = match &raw.echo_window {
         Some(given) => duration::within(given, Duration::ZERO..=Duration::from_secs(600))?,
         None => Duration::from_secs(30),
@@ -50,6 +48,7 @@ pub(super) fn settings(file: &Path, raw: RawGateway) -> Result<GatewaySettings, 
     }
     Ok(GatewaySettings {
         listen,
+        listen_from,
         unix_socket: raw
             .unix_socket
             .as_ref()
@@ -64,6 +63,27 @@ pub(super) fn settings(file: &Path, raw: RawGateway) -> Result<GatewaySettings, 
         echo_window,
         poll_invoices: raw.poll_invoices.as_ref().is_some_and(|given| given.value),
         tokens,
+    })
+}
+
+/// What is written goes before what the surroundings happen to say: a `PORT` that some other program
+/// wants opens nothing that the file keeps closed.
+fn listen(raw: &RawGateway, environment: &Environment) -> Result<(SocketAddr, ListenFrom), ConfigError> {
+    if let Some(given) = &raw.listen {
+        let address = given.value.parse().map_err(|_| ConfigError::Invalid {
+            setting: given.setting.clone(),
+            given: Some(shown(&given.value)),
+            problem: "this is no address with a port; host names are not looked up".to_owned(),
+            hint: Some("write it as in `127.0.0.1:8014`"),
+        })?;
+        return Ok((address, ListenFrom::File));
+    }
+    Ok(match variables::port(environment)? {
+        Some(address) => (address, ListenFrom::Port),
+        None => (
+            SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8014),
+            ListenFrom::Default,
+        ),
     })
 }
 
@@ -122,7 +142,7 @@ fn limits(raw: &RawGateway) -> Result<GatewayLimits, ConfigError> {
     })
 }
 
-fn whole(given: &Located<i64>, range: RangeInclusive<u32>) -> Result<u32, ConfigError> {
+pub(super) fn whole(given: &Located<i64>, range: RangeInclusive<u32>) -> Result<u32, ConfigError> {
     let (least, most) = (*range.start(), *range.end());
     u32::try_from(given.value)
         .ok()
@@ -168,12 +188,29 @@ pub(super) fn wrapper(
 }
 
 /// `[journal]`, and whether its URL is one that may hold a password.
-pub(super) fn journal(file: &Path, raw: RawJournal) -> Result<(JournalSettings, bool), ConfigError> {
-    let url = match &raw.url {
-        Some(given) => journal_url(file, given)?,
-        None => JournalUrl::Sqlite(beside(file, "kaspi.db")),
+pub(super) fn journal(
+    file: &Path,
+    raw: RawJournal,
+    environment: &Environment,
+) -> Result<(JournalSettings, bool), ConfigError> {
+    let variable = environment.get(JOURNAL_VARIABLE);
+    let url = match (&raw.url, variable) {
+        // two journals would each know half of the money
+        (Some(given), Some(_)) => {
+            return Err(ConfigError::Conflict {
+                setting: given.setting.clone(),
+                other: variables::setting(JOURNAL_VARIABLE).to_string(),
+            });
+        }
+        (Some(given), None) => journal_url(file, given.value.expose(), &given.setting)?,
+        (None, Some(given)) => journal_url(
+            file,
+            &given.to_string_lossy(),
+            &variables::setting(JOURNAL_VARIABLE),
+        )?,
+        (None, None) => JournalUrl::Sqlite(beside(file, "kaspi.db")),
     };
-    let holds_password = matches!(url, JournalUrl::Postgres(_));
+    let holds_password = raw.url.is_some() && matches!(url, JournalUrl::Postgres(_));
     Ok((JournalSettings { url }, holds_password))
 }
 
@@ -304,17 +341,16 @@ fn wrapper_token(
     }
 }
 
-fn journal_url(file: &Path, given: &Located<Hidden>) -> Result<JournalUrl, ConfigError> {
+fn journal_url(file: &Path, text: &str, setting: &Setting) -> Result<JournalUrl, ConfigError> {
     // Never quoted: a database URL is where passwords stand.
     let refuse = |problem: String| {
         Err(ConfigError::Invalid {
-            setting: given.setting.clone(),
+            setting: setting.clone(),
             given: None,
             problem,
             hint: Some(JOURNAL_EXAMPLE),
         })
     };
-    let text = given.value.expose();
     let Some((scheme, rest)) = text.split_once("://") else {
         return refuse("this is no URL, it has no `://`".to_owned());
     };
@@ -335,6 +371,6 @@ fn journal_url(file: &Path, given: &Located<Hidden>) -> Result<JournalUrl, Confi
     }
 }
 
-fn below(section: &Setting, key: &str) -> Setting {
+pub(super) fn below(section: &Setting, key: &str) -> Setting {
     Setting::new(section.file(), format!("{}.{key}", section.key()), section.line())
 }

@@ -1,14 +1,14 @@
 //! One merchant's folder: from words to meaning.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::document::load as read_toml;
 use super::raw::RawMerchant;
 use super::setting::Located;
 use super::settings::{bin as read_bin, choice, printable_name};
 use super::{
-    Config, ConfigError, ConfigWarning, Environment, IdentitySource, IdentitySpec, MerchantSpec, Route,
-    identity_files, password, sets, trade_points,
+    Config, ConfigError, ConfigWarning, Environment, IdentityFiles, IdentitySource, IdentitySpec,
+    IdentityVariable, MerchantSpec, Route, identity_files, password, sets, trade_points, variables, webhooks,
 };
 use crate::base::Bin;
 
@@ -29,7 +29,7 @@ pub(super) fn read(
     let file = folder.join(MERCHANT_FILE);
     // A folder with an identity and no merchant.toml is a merchant without a device token.
     let (raw, exposure) = read_toml::<RawMerchant>(&file, RawMerchant::FIELDS)?.unwrap_or_default();
-    if trade_points::holds_token(&raw) {
+    if trade_points::holds_token(&raw) || webhooks::holds_secret(&raw) {
         warnings.extend(exposure);
     }
     Ok(MerchantSpec {
@@ -39,7 +39,8 @@ pub(super) fn read(
         active: raw.active.as_ref().is_none_or(|given| given.value),
         route: route(&raw, config)?,
         identity: identity(folder, bin, &raw, environment, candidate, warnings)?,
-        trade_points: trade_points::read(&file, &raw, warnings)?,
+        trade_points: trade_points::read(&file, &raw, bin, environment, warnings)?,
+        webhooks: webhooks::read(&file, &raw, warnings)?,
     })
 }
 
@@ -72,6 +73,21 @@ fn identity(
     candidate: Option<&IdentitySpec>,
     warnings: &mut Vec<ConfigWarning>,
 ) -> Result<IdentitySource, ConfigError> {
+    if let Some(variable) = variables::identity(bin, environment)? {
+        refuse_other_than(&variable, folder, raw, candidate)?;
+        return Ok(IdentitySource::Own(IdentitySpec {
+            owner: bin,
+            files: IdentityFiles::Variable(variable),
+            passwords: password::gather(
+                folder,
+                folder,
+                bin,
+                raw.password_file.as_ref(),
+                environment,
+                warnings,
+            )?,
+        }));
+    }
     if let Some(given) = &raw.identity {
         return borrowed(folder, bin, raw, given);
     }
@@ -109,6 +125,40 @@ fn identity(
     }))
 }
 
+/// An identity in a variable is the only one: with another in the folder, nobody could tell which is meant.
+fn refuse_other_than(
+    variable: &IdentityVariable,
+    folder: &Path,
+    raw: &RawMerchant,
+    candidate: Option<&IdentitySpec>,
+) -> Result<(), ConfigError> {
+    let excludes = |other| {
+        Err(ConfigError::Conflict {
+            setting: variables::setting(variable.name()),
+            other,
+        })
+    };
+    if candidate.is_some() {
+        return excludes("an identity that is installed".to_owned());
+    }
+    let named = [&raw.identity, &raw.certificate, &raw.private_key];
+    if let Some(named) = named.into_iter().flatten().next() {
+        return excludes(named.setting.to_string());
+    }
+    match any_present(folder)? {
+        Some(file) => excludes(file.display().to_string()),
+        None => Ok(()),
+    }
+}
+
+/// A file that is an identity, or a link to an installed one.
+fn any_present(folder: &Path) -> Result<Option<PathBuf>, ConfigError> {
+    match identity_files::first_present(folder)? {
+        None => identity_files::usual(folder, sets::CURRENT_LINK),
+        found => Ok(found),
+    }
+}
+
 fn borrowed(
     folder: &Path,
     bin: Bin,
@@ -134,11 +184,7 @@ fn borrowed(
     if let Some(own) = own.into_iter().flatten().next() {
         return excludes(own.setting.to_string());
     }
-    let present = match identity_files::first_present(folder)? {
-        None => identity_files::usual(folder, sets::CURRENT_LINK)?,
-        found => found,
-    };
-    match present {
+    match any_present(folder)? {
         Some(file) => excludes(file.display().to_string()),
         None => Ok(IdentitySource::Of(owner)),
     }

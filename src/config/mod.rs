@@ -24,9 +24,12 @@ mod sets;
 mod setting;
 mod settings;
 mod suggestion;
+mod telemetry;
 mod trade_points;
 mod url;
+mod variables;
 mod warning;
+mod webhooks;
 
 #[cfg(test)]
 mod tests;
@@ -37,8 +40,8 @@ pub use checked::{
     TradePointSpec, TrustSettings,
 };
 pub use checked_gateway::{
-    GatewayLimits, GatewaySettings, GatewayTls, GatewayToken, JournalSettings, JournalUrl, LogFormat,
-    TokenHash, Verb, WrapperSettings,
+    GatewayLimits, GatewaySettings, GatewayTls, GatewayToken, JournalSettings, JournalUrl, ListenFrom,
+    LogFormat, TokenHash, Verb, WrapperSettings,
 };
 pub use environment::Environment;
 pub use error::{ConfigError, Suggestion};
@@ -50,5 +53,8 @@ pub use scan::{MerchantFolder, scan, scan_with};
 pub use sets::{CURRENT_LINK, SETS_FOLDER, candidate};
 pub use setting::Setting;
 pub use settings::load;
+pub use telemetry::TelemetrySettings;
 pub use url::check_base_url;
+pub use variables::{IDENTITY_VARIABLE, IdentityVariable};
 pub use warning::ConfigWarning;
+pub use webhooks::{PrivateAddress, WEBHOOK_EVENTS, WebhookSpec, WebhooksSettings, read_webhook_secret_file};

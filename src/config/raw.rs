@@ -19,6 +19,8 @@ section! {
         gateway: RawGateway,
         wrapper: RawWrapper,
         journal: RawJournal,
+        webhooks: RawWebhooks,
+        telemetry: RawTelemetry,
     }
 }
 
@@ -92,6 +94,25 @@ section! {
 }
 
 section! {
+    /// `[webhooks]`.
+    RawWebhooks {
+        allow_private: Vec<Located<String>>,
+        timeout: String,
+        extra_ca_file: String,
+    }
+}
+
+section! {
+    /// `[telemetry]`.
+    RawTelemetry {
+        otlp_endpoint: Hidden,
+        service_name: String,
+        sample_percent: i64,
+        extra_ca_file: String,
+    }
+}
+
+section! {
     /// `merchant.toml`.
     RawMerchant {
         name: String,
@@ -105,6 +126,7 @@ section! {
         device_token_file: String,
         trade_point_id: i64,
         trade_point: Vec<Located<RawTradePoint>>,
+        webhook: Vec<Located<RawWebhook>>,
     }
 }
 
@@ -115,6 +137,19 @@ section! {
         device_token: Hidden,
         device_token_file: String,
         default: bool,
+    }
+}
+
+section! {
+    /// `[[webhook]]`.
+    RawWebhook {
+        name: String,
+        url: Hidden,
+        secret: Hidden,
+        secret_file: String,
+        previous_secret: Hidden,
+        previous_secret_file: String,
+        events: Vec<Located<String>>,
     }
 }
 

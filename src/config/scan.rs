@@ -8,10 +8,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
+use super::read::is_absence;
+use super::variables::{self, IDENTITY_VARIABLE};
 use super::{Config, ConfigError, ConfigWarning, Environment, IdentitySpec, MerchantSpec, merchant};
 use crate::base::Bin;
 
-/// What one sub-folder of `certs_dir` turned out to be.
+/// What one sub-folder of `certs_dir`, or one `KASPI_IDENTITY_<BIN>`, turned out to be.
 #[derive(Debug)]
 pub struct MerchantFolder {
     /// The folder.
@@ -24,7 +26,7 @@ pub struct MerchantFolder {
     pub warnings: Vec<ConfigWarning>,
 }
 
-/// Reads every merchant's folder, sorted by name. Cheap enough for every rescan: it opens no key.
+/// Reads every merchant's folder, sorted by name, and every variable that stands for one. Cheap enough for every rescan: it opens no key.
 ///
 /// A folder whose name starts with a dot, and a plain file, is passed over. A broken folder is one
 /// entry that says why; it never stops the others.
@@ -70,8 +72,26 @@ fn read_all(
             folders.push(entry.path());
         }
     }
+    let mut odd = Vec::new();
+    for (name, bin) in variables::identities(environment) {
+        match bin {
+            Ok(bin) => {
+                let folder = config.certs_dir.join(bin.to_string());
+                if !folders.contains(&folder) {
+                    folders.push(folder);
+                }
+            }
+            Err(error) => odd.push(MerchantFolder {
+                folder: name.into(),
+                bin: None,
+                merchant: Err(Arc::new(error)),
+                warnings: Vec::new(),
+            }),
+        }
+    }
     folders.sort();
     let mut found = on_all_cores(folders, |folder| one(folder, config, environment, candidate));
+    found.extend(odd);
     refuse_duplicates(&mut found);
     warn_of_shared_tokens(&mut found);
     Ok(found)
@@ -122,7 +142,7 @@ fn one(
     let (bin, merchant) = match Bin::parse(&name) {
         Ok(bin) => (
             Some(bin),
-            reachable(&folder).and_then(|()| {
+            reachable(&folder, bin, environment).and_then(|()| {
                 let candidate = candidate.filter(|candidate| candidate.owner == bin);
                 merchant::read(&folder, bin, config, environment, candidate, &mut warnings)
             }),
@@ -143,9 +163,17 @@ fn one(
     })
 }
 
-fn reachable(folder: &Path) -> Result<(), ConfigError> {
+/// A BIN whose identity is in a variable needs no folder.
+fn reachable(folder: &Path, bin: Bin, environment: &Environment) -> Result<(), ConfigError> {
     match fs::metadata(folder) {
         Ok(_) => Ok(()),
+        Err(error)
+            if is_absence(&error)
+                && fs::symlink_metadata(folder).is_err()
+                && environment.get(&format!("{IDENTITY_VARIABLE}{bin}")).is_some() =>
+        {
+            Ok(())
+        }
         Err(source) => Err(ConfigError::Unreadable {
             file: folder.to_owned(),
             setting: None,

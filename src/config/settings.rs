@@ -1,6 +1,7 @@
 //! `kaspi.toml`: from words to meaning.
 
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,10 +12,12 @@ use super::read::{self, SECRET_LIMIT};
 use super::setting::Located;
 use super::{
     Config, ConfigError, ConfigWarning, Environment, KaspiSettings, KeyExchange, ProxyAuth, ProxySettings,
-    Setting, StatusVersion, Timeouts, TrustSettings, duration, gateway, suggestion, url,
+    Setting, StatusVersion, Timeouts, TrustSettings, duration, gateway, suggestion, telemetry, url,
+    variables, webhooks,
 };
 use crate::base::{Bin, Password, PhoneFormat};
 
+const CREDENTIALS_VARIABLE: &str = "KASPI_PROXY_CREDENTIALS";
 const SHORTEST: Duration = Duration::from_millis(100);
 
 /// Reads and checks `kaspi.toml`. The merchants' folders are not looked at: see [`scan`](super::scan()).
@@ -59,11 +62,13 @@ pub fn load(file: &Path, environment: &Environment) -> Result<Config, ConfigErro
     let kaspi = kaspi(
         &file,
         raw.kaspi.map(|section| section.value).unwrap_or_default(),
+        environment,
         &mut warnings,
     )?;
     let gateway = gateway::settings(
         &file,
         raw.gateway.map(|section| section.value).unwrap_or_default(),
+        environment,
     )?;
     let wrapper = raw
         .wrapper
@@ -72,7 +77,16 @@ pub fn load(file: &Path, environment: &Environment) -> Result<Config, ConfigErro
     let (journal, holds_password) = gateway::journal(
         &file,
         raw.journal.map(|section| section.value).unwrap_or_default(),
+        environment,
     )?;
+    let webhooks = webhooks::settings(
+        &file,
+        raw.webhooks.map(|section| section.value).unwrap_or_default(),
+    )?;
+    let telemetry = raw
+        .telemetry
+        .map(|section| telemetry::settings(&file, &section))
+        .transpose()?;
     if holds_password {
         warnings.extend(exposure);
     }
@@ -85,6 +99,8 @@ pub fn load(file: &Path, environment: &Environment) -> Result<Config, ConfigErro
         gateway,
         wrapper,
         journal,
+        webhooks,
+        telemetry,
         warnings,
     })
 }
@@ -145,6 +161,7 @@ pub(super) fn beside(file: &Path, relative: impl AsRef<Path>) -> PathBuf {
 fn kaspi(
     file: &Path,
     raw: RawKaspi,
+    environment: &Environment,
     warnings: &mut Vec<ConfigWarning>,
 ) -> Result<KaspiSettings, ConfigError> {
     let base_url = raw.base_url.as_ref().ok_or_else(|| ConfigError::Missing {
@@ -175,7 +192,7 @@ fn kaspi(
             None => KeyExchange::default(),
         },
         warm: raw.warm.as_ref().is_none_or(|given| given.value),
-        proxy: proxy(file, &raw, warnings)?,
+        proxy: proxy(file, &raw, environment, warnings)?,
     })
 }
 
@@ -239,6 +256,7 @@ fn timeouts(raw: &RawKaspi) -> Result<Timeouts, ConfigError> {
 fn proxy(
     file: &Path,
     raw: &RawKaspi,
+    environment: &Environment,
     warnings: &mut Vec<ConfigWarning>,
 ) -> Result<Option<ProxySettings>, ConfigError> {
     let Some(given) = &raw.proxy else {
@@ -253,11 +271,26 @@ fn proxy(
         };
     };
     let address = url::proxy(given)?;
-    let auth = raw
-        .proxy_credentials_file
-        .as_ref()
-        .map(|given| proxy_auth(file, given, warnings))
-        .transpose()?;
+    let auth = match (&raw.proxy_credentials_file, environment.get(CREDENTIALS_VARIABLE)) {
+        (Some(given), Some(_)) => {
+            return Err(ConfigError::Conflict {
+                setting: given.setting.clone(),
+                other: variables::setting(CREDENTIALS_VARIABLE).to_string(),
+            });
+        }
+        (Some(given), None) => Some(proxy_auth(file, given, warnings)?),
+        (None, Some(given)) => {
+            Some(
+                user_and_password(given.as_bytes()).map_err(|problem| ConfigError::Invalid {
+                    setting: variables::setting(CREDENTIALS_VARIABLE),
+                    given: None,
+                    problem: format!("it holds {problem}"),
+                    hint: Some("write it as `user:password`"),
+                })?,
+            )
+        }
+        (None, None) => None,
+    };
     Ok(Some(ProxySettings {
         scheme: address.scheme,
         host: address.host,
@@ -280,9 +313,14 @@ fn proxy_auth(
         problem: problem.to_owned(),
         hint: Some("the file holds one line, `user:password`"),
     };
-    let line = read::without_newline(&contents.bytes);
+    user_and_password(&contents.bytes).map_err(|problem| refuse(&format!("the file holds {problem}")))
+}
+
+/// `user:password`; where it is something else, what that is.
+fn user_and_password(bytes: &[u8]) -> Result<ProxyAuth, &'static str> {
+    let line = read::without_newline(bytes);
     if line.iter().any(u8::is_ascii_control) {
-        return Err(refuse("the file holds more than one line"));
+        return Err("more than one line");
     }
     let mut parts = line.splitn(2, |byte| *byte == b':');
     let user = parts.next().and_then(|user| std::str::from_utf8(user).ok());
@@ -291,7 +329,7 @@ fn proxy_auth(
             user: user.to_owned(),
             password: Password::new(password.to_vec()),
         }),
-        _ => Err(refuse("the file holds no user name before a `:`")),
+        _ => Err("no user name before a `:`"),
     }
 }
 

@@ -7,8 +7,8 @@ use super::raw::{Hidden, RawMerchant, RawTradePoint};
 use super::read::{self, SECRET_LIMIT};
 use super::setting::Located;
 use super::settings::path;
-use super::{ConfigError, ConfigWarning, Setting, TradePointSpec};
-use crate::base::{DeviceToken, TradePoint, TradePointId};
+use super::{ConfigError, ConfigWarning, Environment, Setting, TradePointSpec, variables};
+use crate::base::{Bin, DeviceToken, TradePoint, TradePointId};
 
 /// Whether merchant.toml itself holds a device token.
 pub(super) fn holds_token(raw: &RawMerchant) -> bool {
@@ -19,6 +19,8 @@ pub(super) fn holds_token(raw: &RawMerchant) -> bool {
 pub(super) fn read(
     file: &Path,
     raw: &RawMerchant,
+    bin: Bin,
+    environment: &Environment,
     warnings: &mut Vec<ConfigWarning>,
 ) -> Result<Vec<TradePointSpec>, ConfigError> {
     refuse_both_forms(raw)?;
@@ -40,6 +42,17 @@ pub(super) fn read(
         from_list(file, list(raw), warnings)?
     };
     points.sort_by_key(|point| !point.default);
+    if let (Some((token, setting)), Some(first)) =
+        (variables::device_token(bin, environment)?, points.first_mut())
+    {
+        if first.point.device_token.is_some() {
+            return Err(ConfigError::Conflict {
+                setting,
+                other: format!("the device token in {}", file.display()),
+            });
+        }
+        first.point.device_token = Some(token);
+    }
     Ok(points)
 }
 

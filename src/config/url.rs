@@ -23,6 +23,7 @@ pub(super) const KASPI_EXAMPLE: &str = "write the whole address, as in `https://
 /// Port 0 is what `kaspi sandbox init` leaves there until the sandbox runs.
 const UNSTARTED: &str = "write the address of the bank's letter; in a sandbox's folder, start the sandbox first: \
                          `kaspi sandbox run --dir FOLDER` writes its port there";
+const WEBHOOK_EXAMPLE: &str = "write the whole address, as in `https://shop.example/kaspi/events`";
 const PROXY_EXAMPLE: &str = "write `http://host:port` or `socks5://host:port`";
 
 /// An `https` address with a host and perhaps a path; no slash at the end of the path.
@@ -48,6 +49,43 @@ pub(super) fn base_or_local(given: &Located<Hidden>, example: &'static str) -> R
         bare.parse()
             .map_or(bare == "localhost", |ip: IpAddr| ip.is_loopback())
     })
+}
+
+/// Where a webhook goes: `https`, or `http`, which whoever connects takes within one's own network only. Its
+/// path and query are kept as they are, and may hold a token.
+pub(super) fn webhook(given: &Located<Hidden>) -> Result<Uri, ConfigError> {
+    let text = given.value.expose();
+    let refuse = |problem: &str| {
+        Err(ConfigError::Invalid {
+            setting: given.setting.clone(),
+            given: None,
+            problem: problem.to_owned(),
+            hint: Some(WEBHOOK_EXAMPLE),
+        })
+    };
+    if text.contains('#') {
+        return refuse("a webhook's address has no fragment (`#`)");
+    }
+    let parsed = match split(text) {
+        Ok(parsed) => parsed,
+        Err(problem) => return refuse(&problem),
+    };
+    if !matches!(parsed.scheme.as_str(), "https" | "http") {
+        return refuse("only `https` is taken, and `http` within one's own network");
+    }
+    if parsed.userinfo {
+        return refuse("a webhook's address has no user name or password");
+    }
+    let rest = text.split_once("://").map_or("", |(_, rest)| rest);
+    match format!("{}://{rest}", parsed.scheme).parse() {
+        Ok(uri) => Ok(uri),
+        Err(_) => refuse("this is no URL"),
+    }
+}
+
+/// The same, or an `http` address anywhere: for what carries no secrets and moves no money.
+pub(super) fn base_in_clear_too(given: &Located<Hidden>, example: &'static str) -> Result<Uri, ConfigError> {
+    whole(given, example, |_| true)
 }
 
 fn whole(

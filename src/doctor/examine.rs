@@ -400,6 +400,7 @@ impl Journey<'_> {
             Some(IdentityFiles::Pair { certificate, .. } | IdentityFiles::Single(certificate)) => {
                 certificate.display().to_string()
             }
+            Some(IdentityFiles::Variable(variable)) => variable.name().to_owned(),
             None => String::new(),
         }
     }

@@ -55,11 +55,16 @@ impl Door {
     }
 
     /// Finds out who calls. `query_token` is the `access_token` of the one contract that has it.
-    pub(super) fn visitor(&self, headers: &HeaderMap, query_token: QueryToken) -> Result<Visitor, Problem> {
+    pub(super) fn visitor(
+        &self,
+        headers: &HeaderMap,
+        uri: &Uri,
+        query_token: QueryToken,
+    ) -> Result<Visitor, Problem> {
         let tokens = self.0.load_full();
         if tokens.is_empty() {
             // a token that is presented where none is configured is ignored
-            refuse_from_afar(headers)?;
+            refuse_from_afar(headers, uri)?;
             return Ok(Visitor::Anybody);
         }
         let hash = presented(headers, query_token)?;
@@ -183,7 +188,7 @@ pub(super) fn sha256(token: &[u8]) -> [u8; 32] {
 
 /// Where no token guards the gateway, only a program on this machine may call: no page in a browser, and
 /// nobody behind a proxy.
-pub(super) fn refuse_from_afar(headers: &HeaderMap) -> Result<(), Problem> {
+pub(super) fn refuse_from_afar(headers: &HeaderMap, uri: &Uri) -> Result<(), Problem> {
     let refused = |why: String| {
         Err(Problem::Forbidden(format!(
             "{why}, and without `[[gateway.token]]` only programs on this machine may call"
@@ -206,13 +211,18 @@ pub(super) fn refuse_from_afar(headers: &HeaderMap) -> Result<(), Problem> {
         (Some(host), None) => host.to_str().unwrap_or_default(),
         _ => return refused("the request has not one `Host`".to_owned()),
     };
-    if is_loopback_host(host) {
-        Ok(())
-    } else {
-        refused(format!(
+    // a whole address in the request line says it too, and counts for more than `Host`
+    let named = uri.authority().map(http::uri::Authority::as_str);
+    match [Some(host), named]
+        .into_iter()
+        .flatten()
+        .find(|host| !is_loopback_host(host))
+    {
+        None => Ok(()),
+        Some(host) => refused(format!(
             "the request is for host `{}`",
             host.escape_debug().take(80).collect::<String>()
-        ))
+        )),
     }
 }
 
@@ -276,7 +286,8 @@ mod tests {
     #[test]
     fn an_open_door_is_open_to_programs_of_this_machine_only() {
         let door = Door::new(&[]);
-        let visit = |pairs: &[(&str, &str)]| door.visitor(&headers(pairs), QueryToken::NotHere);
+        let here = Uri::from_static("/api/v1/kaspi/create");
+        let visit = |pairs: &[(&str, &str)]| door.visitor(&headers(pairs), &here, QueryToken::NotHere);
         assert!(visit(&[("host", "127.0.0.1:8014")]).is_ok());
         assert!(visit(&[("host", "127.0.0.1:8014"), ("authorization", "Bearer x")]).is_ok());
         for more in [
@@ -293,9 +304,21 @@ mod tests {
                 more.0.parse::<HeaderName>().unwrap(),
                 HeaderValue::from_static(more.1),
             );
-            assert!(door.visitor(&given, QueryToken::NotHere).is_err(), "{more:?}");
+            assert!(
+                door.visitor(&given, &here, QueryToken::NotHere).is_err(),
+                "{more:?}"
+            );
         }
         assert!(visit(&[]).is_err());
         assert!(visit(&[("host", "shop.example")]).is_err());
+        let given = headers(&[("host", "127.0.0.1:8014")]);
+        for (whole, let_in) in [
+            ("http://127.0.0.1:8014/api/v1/kaspi/create", true),
+            ("http://shop.example/api/v1/kaspi/create", false),
+        ] {
+            let uri = Uri::from_static(whole);
+            let visited = door.visitor(&given, &uri, QueryToken::NotHere);
+            assert_eq!(visited.is_ok(), let_in, "{whole}");
+        }
     }
 }

@@ -110,9 +110,10 @@ async fn standing(hall: &Hall, external_id: &str, request: Request) -> Result<Re
     let named = fields.optional("organization_bin", input::bin);
     fields.finish()?;
     let payment = call.payment_in_path(external_id)?;
-    let bin = books::bin_for_reading(hall, &call, payment, named).await?;
-    let _turn = hall.turn(&call.visitor, Some(bin)).await?;
-    let known = hall.payments.status(Some(bin), payment).await?;
+    let reader = books::bin_for_reading(hall, &call, payment, named).await?;
+    let _turn = hall.turn(&call.visitor, Some(reader.bin)).await?;
+    let asked = hall.payments.status(Some(reader.bin), payment).await;
+    let known = asked.map_err(|error| reader.failed(error))?;
     let mut response = page::answer(&Standing::new(payment, known.status.status.as_str()));
     tell_age(&mut response, &known);
     Ok(response)

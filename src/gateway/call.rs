@@ -46,8 +46,6 @@ pub(super) struct Call {
     /// What a form of a session has to bring along; empty where there is no session.
     pub(super) proof: String,
     pub(super) notes: Arc<Notes>,
-    /// It moves no money.
-    pub(super) only_reads: bool,
     /// Where its fields stand.
     place: &'static str,
     headers: HeaderMap,
@@ -79,7 +77,10 @@ impl Call {
         let admitted = head.extensions.get::<Admitted>().cloned();
         let (visitor, proof) = match admitted {
             Some(admitted) => (admitted.visitor, admitted.proof),
-            None => (hall.door.visitor(&head.headers, query_token)?, String::new()),
+            None => (
+                hall.door.visitor(&head.headers, &head.uri, query_token)?,
+                String::new(),
+            ),
         };
         notes.caller(visitor.name());
         hall.limits().count_token(visitor.name())?;
@@ -96,7 +97,6 @@ impl Call {
             visitor,
             proof,
             notes,
-            only_reads: verb == Verb::Read,
             place: if head.method == Method::GET {
                 "query"
             } else {

@@ -19,10 +19,10 @@ pub enum GatewayError {
         kaspi_host: String,
     },
     /// No token is configured, and others than this machine could call.
-    #[error(
-        "no `[[gateway.token]]` is configured, and `gateway.listen` is `{listen}`, which others can reach"
-    )]
+    #[error("no `[[gateway.token]]` is configured, and {named_by} says `{listen}`, which others can reach")]
     OpenToTheNetwork {
+        /// What says so: a setting, an option or a variable.
+        named_by: &'static str,
         /// Where it was to listen.
         listen: SocketAddr,
     },
@@ -69,6 +69,9 @@ impl Explain for GatewayError {
         match self {
             Self::TokensWanted { .. } => Some(
                 "make one for each caller with `kaspi token new`, and put the lines it prints into kaspi.toml".to_owned(),
+            ),
+            Self::OpenToTheNetwork { named_by: "`PORT`", .. } => Some(
+                "make a token for each caller with `kaspi token new`; to be alone on this machine, write `listen = \"127.0.0.1:8014\"` in [gateway], which goes before the variable".to_owned(),
             ),
             Self::OpenToTheNetwork { .. } => {
                 Some("listen on `127.0.0.1`, or make a token for each caller with `kaspi token new`".to_owned())

@@ -8,6 +8,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use rustls::ServerConfig;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::access::{Door, Visitor, is_loopback_host};
 use super::admin::{Comparisons, Sessions};
@@ -111,11 +112,12 @@ impl Hall {
         work: impl Future<Output = Result<T, payments::Error>> + Send + 'static,
     ) -> Result<T, Problem> {
         let mark = UnderWay::new(&self.under_way);
-        let task = tokio::spawn(async move {
+        let whole = async move {
             let outcome = work.await;
             drop((turn, mark));
             outcome
-        });
+        };
+        let task = tokio::spawn(whole.in_current_span());
         match task.await {
             Ok(outcome) => outcome.map_err(Problem::Payment),
             Err(error) => {

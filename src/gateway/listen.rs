@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use super::connection::{self, Http, Stream};
 use super::service::Peer;
 use super::{Gateway, GatewayError};
+use crate::config::{GatewaySettings, ListenFrom};
 
 /// A gateway with its sockets. Callers who connect before [`serve`](Self::serve) wait.
 #[derive(Debug)]
@@ -48,13 +49,28 @@ impl Gateway {
         let settings = self.hall.settings();
         let wanted = address.unwrap_or(settings.listen);
         if self.hall.door.is_open() && !wanted.ip().is_loopback() {
-            return Err(GatewayError::OpenToTheNetwork { listen: wanted });
+            let named_by = match (address, settings.listen_from) {
+                (Some(_), _) => "`--listen`",
+                (None, ListenFrom::Port) => "`PORT`",
+                (None, _) => "`gateway.listen`",
+            };
+            return Err(GatewayError::OpenToTheNetwork {
+                named_by,
+                listen: wanted,
+            });
         }
         let failed = |source| GatewayError::Listen {
             address: wanted.to_string(),
             source,
         };
-        let tcp = TcpListener::bind(wanted).await.map_err(failed)?;
+        let tcp = match TcpListener::bind(wanted).await {
+            // `[::]` takes both kinds of callers; where the system has no IPv6, there is one kind
+            Err(source) if address.is_none() && is_every_address(&settings, &source) => {
+                TcpListener::bind((Ipv4Addr::UNSPECIFIED, wanted.port())).await
+            }
+            bound => bound,
+        }
+        .map_err(failed)?;
         let bound = tcp.local_addr().map_err(failed)?;
         let unix = match &settings.unix_socket {
             Some(path) => {
@@ -151,6 +167,15 @@ impl Listening {
         };
         Ok((socket, permit))
     }
+}
+
+/// Whether `PORT` alone says where, and the system knows no IPv6.
+fn is_every_address(settings: &GatewaySettings, source: &io::Error) -> bool {
+    settings.listen_from == ListenFrom::Port
+        && !matches!(
+            source.kind(),
+            io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied
+        )
 }
 
 enum Socket {

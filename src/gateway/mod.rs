@@ -32,6 +32,7 @@ mod service;
 mod streams;
 mod telling;
 mod tls;
+mod trace;
 
 use std::fmt;
 use std::sync::Arc;
@@ -44,7 +45,7 @@ pub use listen::Listening;
 pub use reference::http_reference;
 
 use crate::base::{Bin, TradePointId};
-use crate::config::GatewaySettings;
+use crate::config::{GatewaySettings, ListenFrom};
 use crate::payments::Payments;
 use crate::registry::status::MerchantStatus;
 use hall::Hall;
@@ -193,8 +194,10 @@ fn guarded(settings: &GatewaySettings, kaspi_host: &str) -> Result<(), GatewayEr
             kaspi_host: kaspi_host.to_owned(),
         });
     }
-    if !settings.listen.ip().is_loopback() {
+    // `--listen` goes before `PORT`: which of the two counts is known once it listens
+    if settings.listen_from != ListenFrom::Port && !settings.listen.ip().is_loopback() {
         return Err(GatewayError::OpenToTheNetwork {
+            named_by: "`gateway.listen`",
             listen: settings.listen,
         });
     }

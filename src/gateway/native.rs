@@ -182,9 +182,10 @@ async fn detailed(hall: &Hall, external_id: &str, request: Request) -> Result<Re
     let named = fields.optional("organization_bin", input::bin);
     fields.finish()?;
     let payment = call.payment_in_path(external_id)?;
-    let bin = books::bin_for_reading(hall, &call, payment, named).await?;
-    let _turn = hall.turn(&call.visitor, Some(bin)).await?;
-    let details = hall.payments.details(Some(bin), None, payment).await?;
+    let reader = books::bin_for_reading(hall, &call, payment, named).await?;
+    let _turn = hall.turn(&call.visitor, Some(reader.bin)).await?;
+    let asked = hall.payments.details(Some(reader.bin), None, payment).await;
+    let details = asked.map_err(|error| reader.failed(error))?;
     Ok(page::answer(&Details {
         success: true,
         external_id: payment.to_string(),
@@ -226,9 +227,10 @@ async fn checked(hall: &Hall, external_id: &str, request: Request) -> Result<Res
     let named = fields.optional("organization_bin", input::bin);
     fields.finish()?;
     let payment = call.payment_in_path(external_id)?;
-    let bin = books::bin_for_reading(hall, &call, payment, named).await?;
-    let _turn = hall.turn(&call.visitor, Some(bin)).await?;
-    let known = hall.payments.check(Some(bin), payment).await?;
+    let reader = books::bin_for_reading(hall, &call, payment, named).await?;
+    let _turn = hall.turn(&call.visitor, Some(reader.bin)).await?;
+    let asked = hall.payments.check(Some(reader.bin), payment).await;
+    let known = asked.map_err(|error| reader.failed(error))?;
     Ok(page::answer(&Checked {
         success: true,
         external_id: payment.to_string(),

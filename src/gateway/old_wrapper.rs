@@ -110,10 +110,11 @@ async fn standing(hall: &Hall, request: Request) -> Result<Response, Problem> {
     let payment = fields.required("externalId", input::payment);
     let (named, device) = organisation(&mut fields);
     let payment = fields.all(payment)?;
-    let bin = books::bin_for_reading(hall, &call, payment, named).await?;
-    trade_point(hall, bin, device.as_deref())?;
-    let _turn = hall.turn(&call.visitor, Some(bin)).await?;
-    let known = hall.payments.status(Some(bin), payment).await?;
+    let reader = books::bin_for_reading(hall, &call, payment, named).await?;
+    trade_point(hall, reader.bin, device.as_deref())?;
+    let _turn = hall.turn(&call.visitor, Some(reader.bin)).await?;
+    let asked = hall.payments.status(Some(reader.bin), payment).await;
+    let known = asked.map_err(|error| reader.failed(error))?;
     let body = Wrapped::good(WrappedStanding {
         external_id: payment,
         status: known.status.status.as_str().to_owned(),

@@ -18,6 +18,8 @@ pub(super) struct FailedBecause {
     pub(super) kind: &'static str,
     pub(super) operation: Option<OperationId>,
     pub(super) outcome: Option<Delivery>,
+    /// The operation has no end yet, as far as the caller was told.
+    pub(super) open: bool,
 }
 
 /// A good answer.
@@ -155,6 +157,7 @@ fn finish(mut response: Response, problem: &Problem, told: &Told) -> Response {
         kind: told.kind,
         operation: problem.operation(),
         outcome: problem.delivery(),
+        open: problem.leaves_open(),
     });
     response
 }

@@ -81,6 +81,12 @@ impl Problem {
         }
     }
 
+    /// Whether the operation that it names has no end yet: then its caller has still to hear of it.
+    pub(super) fn leaves_open(&self) -> bool {
+        let open = ["in_flight", "refund_unsettled"];
+        self.delivery() == Some(Delivery::Unknown) || open.contains(&self.kind())
+    }
+
     /// Kaspi's own code.
     pub(super) fn code(&self) -> Option<i64> {
         match self {

@@ -14,6 +14,7 @@ use http::{HeaderValue, Method, StatusCode, Uri, header};
 use tokio::time::Instant;
 use tower::ServiceExt as _;
 use tower_http::catch_panic::CatchPanicLayer;
+use tracing::{Instrument as _, Span};
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -22,7 +23,7 @@ use utoipa_axum::routes;
 use super::hall::Hall;
 use super::notes::Notes;
 use super::page::{self, FailedBecause};
-use super::{admin, backend, docs, events, health, list, native, old_wrapper};
+use super::{admin, backend, docs, events, health, list, native, old_wrapper, trace};
 use crate::base::OperationId;
 
 /// Where a call comes from.
@@ -81,7 +82,8 @@ impl Service {
                 *request.method_mut() = Method::OPTIONS;
             }
         }
-        let mut response = match self.router.clone().oneshot(request).await {
+        let handled = self.router.clone().oneshot(request);
+        let mut response = match handled.instrument(line.span.clone()).await {
             Ok(response) => response,
             Err(never) => match never {},
         };
@@ -94,7 +96,9 @@ impl Service {
             header::X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),
         );
-        if let Some(failed) = response.extensions().get::<FailedBecause>() {
+        let failed = response.extensions().get::<FailedBecause>();
+        let open = failed.is_some_and(|failed| failed.open);
+        if let Some(failed) = failed {
             notes.problem(failed.kind);
             if let Some(operation) = failed.operation {
                 notes.operation(operation);
@@ -103,7 +107,7 @@ impl Service {
                 }
             }
         }
-        if let Some(operation) = notes.to_settle() {
+        if let Some(operation) = notes.to_settle().filter(|_| !open) {
             response.extensions_mut().insert(Settles(operation));
         }
         line.answered = Some(response.status());
@@ -200,6 +204,7 @@ struct LogLine {
     notes: Arc<Notes>,
     hall: Arc<Hall>,
     answered: Option<StatusCode>,
+    span: Span,
 }
 
 impl LogLine {
@@ -211,6 +216,7 @@ impl LogLine {
             notes,
             hall,
             answered: None,
+            span: trace::span(request),
         }
     }
 }
@@ -225,6 +231,7 @@ impl Drop for LogLine {
             .request(notes, route, self.answered, took, |bin| {
                 self.hall.surroundings.is_configured(bin)
             });
+        trace::end(&self.span, self.method.as_str(), route, notes, self.answered);
         let status = self.answered.map(|status| status.as_u16());
         tracing::info!(
             target: "kaspi::access",
@@ -238,6 +245,7 @@ impl Drop for LogLine {
             outcome = notes.told_outcome(),
             problem = notes.told_problem(),
             peer = %self.peer,
+            trace = trace::trace_id(&self.span),
             "{}",
             if status.is_some() { "answered" } else { "the caller hung up" }
         );

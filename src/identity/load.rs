@@ -66,7 +66,14 @@ pub fn examine(spec: &IdentitySpec, clock: &dyn Clock) -> Examination {
             certificate,
             private_key,
         } => draft.pair(spec, certificate, private_key, now),
-        IdentityFiles::Single(path) => draft.single(spec, path, now),
+        IdentityFiles::Single(path) => draft
+            .read(path, "identity file")
+            .and_then(|contents| draft.single(spec, &contents, path, now)),
+        IdentityFiles::Variable(variable) => {
+            let contents = Ok(read::of_variable(variable));
+            draft.stamper.add(&contents);
+            contents.and_then(|contents| draft.single(spec, &contents, Path::new(variable.name()), now))
+        }
     };
     draft.finish(outcome)
 }
@@ -128,10 +135,10 @@ impl Draft {
     fn single(
         &mut self,
         spec: &IdentitySpec,
+        contents: &Contents,
         path: &Path,
         now: OffsetDateTime,
     ) -> Result<Identity, IdentityError> {
-        let contents = self.read(path, "identity file")?;
         check::mode(path, contents.mode, &mut self.warnings);
         match material::form_of(&contents.bytes, path)? {
             Form::Pkcs12 => self.pkcs12(spec, &contents.bytes, path, now),
@@ -140,7 +147,7 @@ impl Draft {
                     return self.pkcs12(spec, &archive, path, now);
                 }
                 let parsed = self.parse(material::certificates(&contents.bytes, path), path);
-                let key = open_key(&contents, path, &keyring(spec));
+                let key = open_key(contents, path, &keyring(spec));
                 self.combine(spec, parsed, key, Order::Given, (path, path), now)
             }
             form if form.is_private_key() => Err(IdentityError::NoCertificate {

@@ -8,6 +8,7 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use super::IdentityError;
+use crate::config::IdentityVariable;
 
 /// No certificate, key or bundle comes near it.
 pub(super) const LIMIT: u64 = 1024 * 1024;
@@ -67,6 +68,14 @@ pub(super) fn read(path: &Path, role: &'static str) -> Result<Contents, Identity
         bytes,
         mode: mode(&metadata),
     })
+}
+
+/// What a variable holds, as if it had been read from a file.
+pub(super) fn of_variable(variable: &IdentityVariable) -> Contents {
+    Contents {
+        bytes: Zeroizing::new(variable.expose().to_vec()),
+        mode: None,
+    }
 }
 
 #[cfg(unix)]

@@ -39,6 +39,7 @@ pub fn stamp(spec: &IdentitySpec) -> Stamp {
             stamper.add(&read::read(private_key, "private key"));
         }
         IdentityFiles::Single(path) => stamper.add(&read::read(path, "identity file")),
+        IdentityFiles::Variable(variable) => stamper.add(&Ok(read::of_variable(variable))),
     }
     stamper.finish()
 }
@@ -59,6 +60,7 @@ impl Stamper {
                 stamper.path(private_key);
             }
             IdentityFiles::Single(path) => stamper.path(path),
+            IdentityFiles::Variable(variable) => stamper.path(Path::new(variable.name())),
         }
         for source in &spec.passwords {
             stamper.part(source.origin.to_string().as_bytes());

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::base::Bin;
-use crate::config::{PasswordOrigin, PasswordSource};
+use crate::config::{IDENTITY_VARIABLE, PasswordOrigin, PasswordSource};
 
 use super::IdentityError;
 
@@ -62,6 +62,13 @@ impl Keyring<'_> {
         let bin = self
             .owner
             .map_or_else(|| "<BIN>".to_owned(), |bin| bin.to_string());
+        if path
+            .as_os_str()
+            .as_encoded_bytes()
+            .starts_with(IDENTITY_VARIABLE.as_bytes())
+        {
+            return format!("the environment variable `KASPI_PASSWORD_{bin}`");
+        }
         format!(
             "the file `{}`, the credential `$CREDENTIALS_DIRECTORY/kaspi_{bin}.password` \
              or the environment variable `KASPI_PASSWORD_{bin}`",

@@ -2,22 +2,45 @@
 //! connecting: a name that answers differently the second time gains nothing.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use crate::config::PrivateAddress;
 
 /// Which addresses may be connected to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reach {
     /// Any: the operator named the server.
     Anywhere,
     /// Those of the public internet alone: somebody else named the server, and must not make this
     /// machine call its own neighbours for him.
     PublicOnly,
+    /// Those of the public internet, and the ones of one's own network that an operator has named.
+    PublicAnd(Arc<[PrivateAddress]>),
 }
 
 impl Reach {
-    pub(super) fn allows(self, address: IpAddr) -> bool {
+    /// Whether an address may be connected to, to which this host led. In clear (`plain`) nothing goes to
+    /// the public internet: what goes this way holds tokens.
+    pub(super) fn allows(&self, host: &str, address: IpAddr, plain: bool) -> bool {
         match self {
-            Self::Anywhere => true,
-            Self::PublicOnly => is_public(address),
+            Self::Anywhere => !plain || address.is_loopback(),
+            Self::PublicOnly => !plain && is_public(address),
+            Self::PublicAnd(_) if is_public(address) => !plain,
+            Self::PublicAnd(named) => named.iter().any(|named| named.covers(host, address)),
+        }
+    }
+
+    /// What it asks of an address, for the error about one that is refused.
+    pub(super) fn rule(&self, plain: bool) -> &'static str {
+        match (self, plain) {
+            (Self::PublicAnd(_), true) => {
+                "`http` goes only to addresses of one's own network that `[webhooks] allow_private` names"
+            }
+            (Self::PublicAnd(_), false) => {
+                "addresses of one's own network are called only where `[webhooks] allow_private` names them"
+            }
+            (_, true) => "`http` goes to this machine itself only",
+            (_, false) => "only addresses of the public internet may be called",
         }
     }
 }
@@ -116,8 +139,8 @@ mod tests {
             "ff02::1",
         ] {
             let address: IpAddr = address.parse().unwrap();
-            assert!(!Reach::PublicOnly.allows(address), "{address}");
-            assert!(Reach::Anywhere.allows(address), "{address}");
+            assert!(!Reach::PublicOnly.allows("", address, false), "{address}");
+            assert!(Reach::Anywhere.allows("", address, false), "{address}");
         }
     }
 
@@ -141,7 +164,35 @@ mod tests {
             "2002:808:808::1",
         ] {
             let address: IpAddr = address.parse().unwrap();
-            assert!(Reach::PublicOnly.allows(address), "{address}");
+            assert!(Reach::PublicOnly.allows("", address, false), "{address}");
+        }
+    }
+
+    #[test]
+    fn what_is_named_may_be_called_and_in_clear_nothing_else() {
+        let named = Reach::PublicAnd(Arc::new([
+            PrivateAddress::Host("books.internal".to_owned()),
+            PrivateAddress::Network {
+                address: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 0)),
+                bits: 8,
+            },
+        ]));
+        for (host, address, in_tls, plain) in [
+            ("shop.example", "10.9.8.7", true, true),
+            ("books.internal", "192.168.1.1", true, true),
+            ("shop.example", "192.168.1.1", false, false),
+            ("shop.example", "127.0.0.1", false, false),
+            ("shop.example", "169.254.169.254", false, false),
+            ("shop.example", "8.8.8.8", true, false),
+            ("books.internal", "8.8.8.8", true, false),
+        ] {
+            let address: IpAddr = address.parse().unwrap();
+            assert_eq!(named.allows(host, address, false), in_tls, "{host} {address}");
+            assert_eq!(
+                named.allows(host, address, true),
+                plain,
+                "{host} {address} in clear"
+            );
         }
     }
 }

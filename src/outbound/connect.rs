@@ -67,7 +67,7 @@ pub(super) type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 pub(super) async fn open(
     target: &Target,
     tls: &Arc<ClientConfig>,
-    reach: Reach,
+    reach: &Reach,
     until: Instant,
 ) -> Result<Stream, Error> {
     let mut refused: Option<IpAddr> = None;
@@ -76,8 +76,7 @@ pub(super) async fn open(
     for (address, left) in addresses.iter().zip((1..=addresses.len()).rev()) {
         let ip = address.ip().to_canonical();
         let share = until.saturating_duration_since(Instant::now()) / u32::try_from(left).unwrap_or(u32::MAX);
-        // In clear to this machine itself at most: what goes this way holds tokens.
-        if !reach.allows(ip) || (target.plain && !ip.is_loopback()) {
+        if !reach.allows(&target.host, ip, target.plain) {
             refused = Some(ip);
             continue;
         }
@@ -93,7 +92,7 @@ pub(super) async fn open(
     }
     Err(match (failed, refused) {
         (Some(error), _) => Error::connect(target, error),
-        (None, Some(address)) => Error::refused_address(target, address, target.plain),
+        (None, Some(address)) => Error::refused_address(target, address, reach.rule(target.plain)),
         (None, None) => Error::resolve(target, io::Error::other("the name has no address")),
     })
 }

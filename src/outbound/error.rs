@@ -80,12 +80,7 @@ impl Error {
         Self::new(Failure::Resolve, Delivery::NotSent, message, Some(error.into()))
     }
 
-    pub(super) fn refused_address(target: &Target, address: IpAddr, plain: bool) -> Self {
-        let rule = if plain {
-            "`http` goes to this machine itself only"
-        } else {
-            "only addresses of the public internet may be called"
-        };
+    pub(super) fn refused_address(target: &Target, address: IpAddr, rule: &str) -> Self {
         let message = format!("`{}` is at `{address}`, and {rule}", target.authority());
         Self::new(Failure::RefusedAddress, Delivery::NotSent, message, None)
     }

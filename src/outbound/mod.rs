@@ -17,6 +17,7 @@ use bytes::Bytes;
 use http::header::{CONNECTION, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::time::{Instant, timeout_at};
@@ -70,6 +71,13 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// Its body, whole.
     pub body: Bytes,
+}
+
+/// What becomes of a body that is longer than is read, or breaks off.
+#[derive(Clone, Copy)]
+enum Rest {
+    Fails,
+    IsLeft,
 }
 
 /// Makes calls. Cheap to clone.
@@ -139,13 +147,27 @@ impl Outbound {
     ///
     /// No whole answer came. The error's `delivery` tells whether the request can have arrived.
     pub async fn send(&self, call: Call) -> Result<Answer, Error> {
+        self.sent(call, Rest::Fails).await
+    }
+
+    /// The same where the answer's status is what counts: its body is read up to the limit and no further,
+    /// and one that breaks off or never ends is the answer as far as it came.
+    ///
+    /// # Errors
+    ///
+    /// No status came.
+    pub async fn send_for_status(&self, call: Call) -> Result<Answer, Error> {
+        self.sent(call, Rest::IsLeft).await
+    }
+
+    async fn sent(&self, call: Call, rest: Rest) -> Result<Answer, Error> {
         let target = Target::of(&call.uri)?;
         let request = written(call, &target)?;
         let deadline = Instant::now() + self.limits.total;
         let connecting = deadline.min(Instant::now() + self.limits.connect);
         let stream = timeout_at(
             connecting,
-            connect::open(&target, &self.tls, self.reach, connecting),
+            connect::open(&target, &self.tls, &self.reach, connecting),
         )
         .await
         .map_err(|_| Error::timed_out(&target, self.limits.connect, Delivery::NotSent))??;
@@ -154,9 +176,34 @@ impl Outbound {
             .map_err(|error| Error::closed(&target, Delivery::NotSent, error))?;
         // Ends with the answer, or when `sender` and the answer's body are dropped.
         let driver = tokio::spawn(connection);
-        let answer = timeout_at(deadline, self.exchange(&mut sender, request, &target)).await;
+        let answer = self.answered(&mut sender, request, &target, rest, deadline).await;
         driver.abort();
-        answer.map_err(|_| Error::timed_out(&target, self.limits.total, Delivery::Unknown))?
+        answer
+    }
+
+    async fn answered(
+        &self,
+        sender: &mut http1::SendRequest<Full<Bytes>>,
+        request: Request<Full<Bytes>>,
+        target: &Target,
+        rest: Rest,
+        deadline: Instant,
+    ) -> Result<Answer, Error> {
+        let too_late = |_| Error::timed_out(target, self.limits.total, Delivery::Unknown);
+        let (head, body) = timeout_at(deadline, self.exchange(sender, request, target))
+            .await
+            .map_err(too_late)??;
+        let body = match rest {
+            Rest::Fails => timeout_at(deadline, self.whole(body, target))
+                .await
+                .map_err(too_late)??,
+            Rest::IsLeft => self.beginning(body, deadline).await,
+        };
+        Ok(Answer {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body,
+        })
     }
 
     async fn exchange(
@@ -164,7 +211,7 @@ impl Outbound {
         sender: &mut http1::SendRequest<Full<Bytes>>,
         request: Request<Full<Bytes>>,
         target: &Target,
-    ) -> Result<Answer, Error> {
+    ) -> Result<(http::response::Parts, Incoming), Error> {
         let response = sender.send_request(request).await.map_err(|error| {
             // Given back before a byte of it was written.
             let delivery = if error.is_canceled() {
@@ -174,8 +221,11 @@ impl Outbound {
             };
             Error::closed(target, delivery, error)
         })?;
-        let (head, body) = response.into_parts();
-        let body = Limited::new(body, self.limits.answer)
+        Ok(response.into_parts())
+    }
+
+    async fn whole(&self, body: Incoming, target: &Target) -> Result<Bytes, Error> {
+        let whole = Limited::new(body, self.limits.answer)
             .collect()
             .await
             .map_err(|error| {
@@ -185,11 +235,21 @@ impl Outbound {
                     Error::broken(target, error)
                 }
             })?;
-        Ok(Answer {
-            status: head.status.as_u16(),
-            headers: head.headers,
-            body: body.to_bytes(),
-        })
+        Ok(whole.to_bytes())
+    }
+
+    async fn beginning(&self, mut body: Incoming, deadline: Instant) -> Bytes {
+        let mut read = Vec::new();
+        while read.len() < self.limits.answer {
+            let Ok(Some(Ok(frame))) = timeout_at(deadline, body.frame()).await else {
+                break;
+            };
+            if let Ok(data) = frame.into_data() {
+                let room = self.limits.answer - read.len();
+                read.extend(data.into_iter().take(room));
+            }
+        }
+        read.into()
     }
 }
 

@@ -9,6 +9,7 @@ mod books;
 mod carriage;
 mod carrier;
 mod comment;
+mod deliveries;
 mod digest;
 mod error;
 mod events;
@@ -44,15 +45,17 @@ use carriage::Carriage;
 pub use carrier::{
     Carried, CarriedInvoice, CarriedLink, CarriedRefund, Carrier, CarrierError, HOP_HEADER, LinkCarried,
 };
+pub use deliveries::Attempted;
 pub use error::Error;
 use invoice_gate::{Gate, InvoiceGate};
 pub use invoices::{CanceledPayment, CreatedPayment, NewCancel, NewPayment};
 pub use journal::{
-    Answer, BrokenLink, Cause, Cursor, Event, EventFacts, EventFilter, EventKind, Failure, Filter,
-    HistoryStep, Journal, JournalError, JournalOptions, JournalState, KeyKind, NewEvent, NewTrailLine,
-    OperationKind, OperationRecord, OperationRoute, OperationState, OwnerId, Page, PaymentFilter,
-    PaymentKind, PaymentRecord, PaymentSource, PurchaseAnswer, Resolution, Serving, Store, TrailLine,
-    UnknownOperations, Verified, WatchPlan, this_person,
+    Answer, BrokenLink, Cause, Cursor, DeliveryAttempt, DeliveryFilter, DeliveryState, DueDelivery,
+    EndpointState, Event, EventFacts, EventFilter, EventKind, Failure, Filter, HistoryStep, Journal,
+    JournalError, JournalOptions, JournalState, KeyKind, NewEvent, NewTrailLine, OperationKind,
+    OperationRecord, OperationRoute, OperationState, OwnerId, Page, PaymentFilter, PaymentKind,
+    PaymentRecord, PaymentSource, PurchaseAnswer, Resolution, Serving, Store, Subscription, TrailLine,
+    UnknownOperations, Verified, WatchPlan, WebhookDelivery, this_person,
 };
 pub use judgement::Patience;
 pub use keeper::Keeper;

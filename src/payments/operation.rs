@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use time::format_description::well_known::Rfc3339;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::digest::Digest;
 use super::journal::{Begun, Key, NewOperation, Outcome, RefundTurn};
@@ -115,7 +116,8 @@ impl Payments {
     ) -> Result<Done, Error> {
         let id = OperationId::new();
         let payments = self.clone();
-        match tokio::spawn(async move { payments.course(id, place, request, work).await }).await {
+        let course = async move { payments.course(id, place, request, work).await };
+        match tokio::spawn(course.in_current_span()).await {
             Ok(outcome) => outcome,
             Err(source) => Err(Error::Lost {
                 operation: id,

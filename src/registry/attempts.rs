@@ -75,6 +75,12 @@ impl Recorder {
         &self.attempts
     }
 
+    /// Whether there has been any.
+    pub(super) fn tells_something(&self) -> bool {
+        let attempts = &self.attempts;
+        attempts.last_attempt.is_some() || attempts.last_success.is_some() || attempts.last_error.is_some()
+    }
+
     pub(super) fn succeeded(&mut self, at: OffsetDateTime) {
         self.attempts.last_attempt = Some(at);
         self.attempts.last_success = Some(at);

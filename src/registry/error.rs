@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::trial::Unasked;
 use super::{ProvisionError, TrialError};
 use crate::base::{Bin, Delivery, Explain, Fault};
 use crate::config::ConfigError;
@@ -116,6 +117,15 @@ impl RegistryError {
             bin,
             owner,
             source: Arc::new(source),
+        }
+    }
+
+    /// An identity of which nothing has been published.
+    pub(super) fn not_yet(owner: Bin) -> Self {
+        Self::TrialUnanswered {
+            bin: owner,
+            owner,
+            source: Arc::new(TrialError::new(Unasked::NotYet)),
         }
     }
 

@@ -12,7 +12,11 @@ use crate::identity::Identity;
 /// Immutable: a rotation publishes another generation, it never changes this one. The last call that
 /// holds it drops it, and with it its pool and its session tickets.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Generation<K> {
+    /// From when until when the certificate is valid, in seconds since 1970: both ends stand in it whole.
+    /// First of all, so that it lies beside the count that a look-up changes.
+    valid: (i64, i64),
     /// 1 for the one loaded at start, then counting up.
     pub number: u64,
     /// Certificate and key.
@@ -21,6 +25,29 @@ pub struct Generation<K> {
     pub loaded_at: OffsetDateTime,
     /// TLS configuration and pool, or whatever else is bound to exactly this generation.
     pub kit: K,
+}
+
+impl<K> Generation<K> {
+    pub(super) fn new(number: u64, identity: Arc<Identity>, loaded_at: OffsetDateTime, kit: K) -> Self {
+        let facts = identity.facts();
+        Self {
+            valid: (
+                facts.not_before.unix_timestamp(),
+                facts.not_after.unix_timestamp(),
+            ),
+            number,
+            loaded_at,
+            kit,
+            identity,
+        }
+    }
+
+    /// Whether its certificate is valid. To the second at its end: `Identity::check_valid_at` says no
+    /// less, and why.
+    pub(super) fn is_valid_at(&self, now: OffsetDateTime) -> bool {
+        let (from, until) = self.valid;
+        (from..until).contains(&now.unix_timestamp())
+    }
 }
 
 /// Makes what belongs to one generation and to no other.

@@ -8,8 +8,7 @@ use super::Generation;
 use super::attempts::Recorder;
 use super::error::RegistryError;
 use super::load::{Reading, Unusable};
-use super::slot::{self, Publisher};
-use super::trial::{TrialError, Unasked};
+use super::slot::Publisher;
 use crate::base::{Bin, Explain, chain_text};
 use crate::identity::{Facts, Identity, IdentityError, Stamp};
 
@@ -48,12 +47,15 @@ impl<K> Holding<K> {
     pub(super) fn loaded(
         owner: Bin,
         reading: Reading<Generation<K>>,
-        last_number: u64,
+        publisher: Publisher<K>,
         now: OffsetDateTime,
     ) -> Self {
-        let mut holding = Self::new(owner, reading.stamp, last_number);
+        let mut holding = Self::new(owner, reading.stamp, 0);
         match reading.outcome {
-            Ok(generation) => holding.publish(generation, now),
+            Ok(generation) => {
+                holding.state = State::Serving(publisher);
+                holding.publish(generation, now);
+            }
             Err(unusable) => {
                 // whoever starts the program reports it
                 holding.note_failure(&unusable, now);
@@ -67,14 +69,7 @@ impl<K> Holding<K> {
         Self {
             owner,
             stamp,
-            state: State::Unusable(
-                RegistryError::TrialUnanswered {
-                    bin: owner,
-                    owner,
-                    source: Arc::new(TrialError::new(Unasked::NotYet)),
-                }
-                .into(),
-            ),
+            state: State::Unusable(RegistryError::not_yet(owner).into()),
             pending: None,
             recorder: Recorder::default(),
             number: last_number,
@@ -110,9 +105,11 @@ impl<K> Holding<K> {
         self.number = generation.number;
         self.pending = None;
         self.expiry_told = None;
-        match &self.state {
-            State::Serving(publisher) => publisher.publish(generation),
-            State::Unusable(_) => self.state = State::Serving(slot::channel(generation).0),
+        if let State::Unusable(_) = self.state {
+            self.state = State::Serving(Publisher::empty());
+        }
+        if let State::Serving(publisher) = &self.state {
+            publisher.publish(generation);
         }
         self.recorder.succeeded(now);
     }
@@ -120,11 +117,11 @@ impl<K> Holding<K> {
     /// Records that the files of now cannot be used. What serves goes on.
     pub(super) fn failed(&mut self, unusable: Unusable, now: OffsetDateTime) {
         let is_news = self.note_failure(&unusable, now);
-        let (hint, message) = (unusable.error.hint(), chain_text(&unusable.error));
+        let (hint, message) = (unusable.error.hint(), chain_text(unusable.error.as_ref()));
         match &mut self.state {
             State::Serving(publisher) if is_news => tracing::warn!(
                 identity = %self.owner,
-                generation = publisher.current().number,
+                generation = publisher.current().map(|current| current.number),
                 hint,
                 "the files of now are not used, the earlier ones go on: {message}"
             ),
@@ -140,7 +137,7 @@ impl<K> Holding<K> {
 
     /// Gives whether nobody has been told of such a failure since the last success.
     fn note_failure(&mut self, unusable: &Unusable, now: OffsetDateTime) -> bool {
-        if let RegistryError::Identity { source, .. } = &unusable.error
+        if let RegistryError::Identity { source, .. } = unusable.error.as_ref()
             && let IdentityError::NotYetValid { not_before, .. } = source.as_ref()
         {
             self.good_from = Some(*not_before);
@@ -150,7 +147,7 @@ impl<K> Holding<K> {
 
     pub(super) fn current(&self) -> Option<Arc<Generation<K>>> {
         match &self.state {
-            State::Serving(publisher) => Some(publisher.current()),
+            State::Serving(publisher) => publisher.current(),
             State::Unusable(_) => None,
         }
     }

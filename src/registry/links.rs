@@ -36,6 +36,7 @@ pub(super) fn folders_of(certs_dir: &Path, folders: &[MerchantFolder]) -> BTreeS
                 trail.follow(private_key);
             }
             IdentityFiles::Single(file) => trail.follow(file),
+            IdentityFiles::Variable(_) => {}
         }
         for source in &own.passwords {
             if let PasswordOrigin::File(file) | PasswordOrigin::Credential(file) = &source.origin {

@@ -15,7 +15,8 @@ use crate::identity::{self, Facts, Identity, Stamp};
 /// An identity that no call may use, and what its certificate says all the same.
 #[derive(Clone, Debug)]
 pub(super) struct Unusable {
-    pub(super) error: RegistryError,
+    /// In a box: there is room for one in each seat, and few have one.
+    pub(super) error: Box<RegistryError>,
     pub(super) facts: Option<Arc<Facts>>,
 }
 
@@ -23,7 +24,7 @@ impl Unusable {
     /// The same, told of a BIN that acts with that identity.
     pub(super) fn told_of(&self, borrower: Bin) -> Self {
         Self {
-            error: self.error.told_of(borrower),
+            error: Box::new(self.error.told_of(borrower)),
             facts: self.facts.clone(),
         }
     }
@@ -31,7 +32,10 @@ impl Unusable {
 
 impl From<RegistryError> for Unusable {
     fn from(error: RegistryError) -> Self {
-        Self { error, facts: None }
+        Self {
+            error: Box::new(error),
+            facts: None,
+        }
     }
 }
 
@@ -99,7 +103,7 @@ pub(super) fn read(spec: &IdentitySpec, clock: &dyn Clock) -> Reading<Arc<Identi
     Reading {
         stamp: examination.stamp,
         outcome: examination.outcome.map(Arc::new).map_err(|source| Unusable {
-            error: RegistryError::identity(owner, owner, source),
+            error: Box::new(RegistryError::identity(owner, owner, source)),
             facts: examination.facts.map(Arc::new),
         }),
     }
@@ -112,14 +116,10 @@ pub(super) fn generation<K: Send + Sync + 'static>(
     provision: &dyn Provision<Kit = K>,
     clock: &dyn Clock,
 ) -> Result<Generation<K>, Unusable> {
-    Ok(Generation {
-        number,
-        identity: Arc::clone(identity),
-        loaded_at: clock.now(),
-        kit: provision
-            .provision(identity)
-            .map_err(|source| unprovided(identity, source))?,
-    })
+    let kit = provision
+        .provision(identity)
+        .map_err(|source| unprovided(identity, source))?;
+    Ok(Generation::new(number, Arc::clone(identity), clock.now(), kit))
 }
 
 /// A generation that is to be tried and thrown away.
@@ -129,23 +129,24 @@ pub(super) fn trial_generation<K: Send + Sync + 'static>(
     provision: &dyn Provision<Kit = K>,
     clock: &dyn Clock,
 ) -> Result<Arc<Generation<K>>, Unusable> {
-    Ok(Arc::new(Generation {
+    let kit = provision
+        .provision_for_trial(identity)
+        .map_err(|source| unprovided(identity, source))?;
+    Ok(Arc::new(Generation::new(
         number,
-        identity: Arc::clone(identity),
-        loaded_at: clock.now(),
-        kit: provision
-            .provision_for_trial(identity)
-            .map_err(|source| unprovided(identity, source))?,
-    }))
+        Arc::clone(identity),
+        clock.now(),
+        kit,
+    )))
 }
 
 fn unprovided(identity: &Identity, source: super::ProvisionError) -> Unusable {
     Unusable {
-        error: RegistryError::Provision {
+        error: Box::new(RegistryError::Provision {
             bin: identity.owner(),
             owner: identity.owner(),
             source: Arc::new(source),
-        },
+        }),
         facts: Some(Arc::new(identity.facts().clone())),
     }
 }

@@ -1,9 +1,10 @@
 //! One organisation as calls see it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::base::{Bin, DeviceToken, TradePoint, TradePointId};
-use crate::config::{MerchantSpec, Route};
+use crate::config::{MerchantSpec, Route, WebhookSpec};
 
 /// One organisation: its name, its trade points with their device tokens, and its route.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub struct Merchant {
     pub route: Route,
     /// The folder that describes it.
     pub folder: PathBuf,
+    /// Who is told of its payments.
+    pub webhooks: Arc<[WebhookSpec]>,
     /// Its trade points, the default one first.
     trade_points: Vec<TradePoint>,
 }
@@ -32,6 +35,7 @@ impl Merchant {
             active: spec.active,
             route: spec.route,
             folder: spec.folder.clone(),
+            webhooks: spec.webhooks.clone().into(),
             trade_points: points.into_iter().map(|spec| spec.point.clone()).collect(),
         }
     }
@@ -43,6 +47,7 @@ impl Merchant {
             && self.active == other.active
             && self.route == other.route
             && self.folder == other.folder
+            && self.webhooks == other.webhooks
             && self.trade_points.len() == other.trade_points.len()
             && self
                 .trade_points

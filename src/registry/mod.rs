@@ -24,6 +24,8 @@ mod watch;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -56,13 +58,79 @@ pub struct Registry<K> {
 
 /// Who is served, as of one scan of the folders.
 struct Table<K> {
-    seats: HashMap<Bin, Seat<K>>,
+    seats: Seats<K>,
     unseated: Vec<(PathBuf, Arc<ConfigError>)>,
+}
+
+/// A seat for each BIN. The numbers come from the operator's folders, nobody else can choose them.
+type Seats<K> = HashMap<Bin, Taken<K>, BuildHasherDefault<BinHasher>>;
+
+/// Spreads the one number of a BIN.
+#[derive(Default)]
+struct BinHasher(u64);
+
+impl Hasher for BinHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        /// The golden ratio: neighbours come to lie far from each other.
+        const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+        let spread = (self.0 ^ number).wrapping_mul(SPREAD);
+        self.0 = spread ^ (spread >> 32);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// A seat, and beside it what a call looks at: with thousands of seats each further place in the memory
+/// that is looked at costs more than all the rest of the look-up.
+struct Taken<K> {
+    /// None where a call has to look closer, and will mostly be refused.
+    ready: Option<Ready<K>>,
+    seat: Box<Seat<K>>,
+}
+
+/// Merchant and identity of a BIN that may be called for.
+struct Ready<K> {
+    merchant: Arc<Merchant>,
+    slot: Subscriber<K>,
+}
+
+impl<K> From<Seat<K>> for Taken<K> {
+    fn from(seat: Seat<K>) -> Self {
+        let slot = match &seat.place {
+            Place::Known(slot) => slot.as_ref().ok(),
+            Place::Opening(opening) => Some(&opening.slot),
+        };
+        let merchant = seat.merchant.as_ref().ok().filter(|merchant| merchant.active);
+        let ready = merchant.zip(slot).map(|(merchant, slot)| Ready {
+            merchant: Arc::clone(merchant),
+            slot: slot.clone(),
+        });
+        Self {
+            ready,
+            seat: Box::new(seat),
+        }
+    }
+}
+
+impl<K> Deref for Taken<K> {
+    type Target = Seat<K>;
+
+    fn deref(&self) -> &Seat<K> {
+        &self.seat
+    }
 }
 
 /// A configured BIN: what its folder says, and the slot of the identity it acts with.
 struct Seat<K> {
-    merchant: Result<Arc<Merchant>, RegistryError>,
+    merchant: Result<Arc<Merchant>, Box<RegistryError>>,
     place: Place<K>,
     /// The BIN whose folder holds that identity.
     owner: Option<Bin>,
@@ -158,7 +226,17 @@ impl<K: Send + Sync + 'static> Registry<K> {
     pub fn pin(&self, bin: Bin) -> Result<Pinned<K>, RegistryError> {
         let table = self.table.load();
         let seat = table.seats.get(&bin).ok_or_else(|| unknown(bin, &table))?;
-        let merchant = seat.merchant.as_ref().map_err(Clone::clone)?;
+        let now = self.clock.now();
+        if let Some(Ready { merchant, slot }) = &seat.ready
+            && let Some(generation) = slot.current().filter(|current| current.is_valid_at(now))
+        {
+            let merchant = Arc::clone(merchant);
+            return Ok(Pinned { merchant, generation });
+        }
+        let merchant = seat
+            .merchant
+            .as_ref()
+            .map_err(|error| RegistryError::clone(error))?;
         if !merchant.active {
             return Err(RegistryError::Inactive {
                 bin,
@@ -166,10 +244,10 @@ impl<K: Send + Sync + 'static> Registry<K> {
             });
         }
         let slot = seat.slot().map_err(|unusable| unusable.error.told_of(bin))?;
-        let generation = slot.current();
+        let generation = slot.current().ok_or_else(|| RegistryError::not_yet(bin))?;
         generation
             .identity
-            .check_valid_at(self.clock.now())
+            .check_valid_at(now)
             .map_err(|source| RegistryError::identity(bin, generation.identity.owner(), source))?;
         Ok(Pinned {
             merchant: Arc::clone(merchant),
@@ -217,6 +295,20 @@ impl<K: Send + Sync + 'static> Registry<K> {
         bins
     }
 
+    /// Every organisation whose folder can be read, in the order of the BINs: whether it is active or not,
+    /// and whatever is wrong with its identity.
+    #[must_use]
+    pub fn merchants(&self) -> Vec<Arc<Merchant>> {
+        let table = self.table.load();
+        let mut merchants: Vec<Arc<Merchant>> = table
+            .seats
+            .values()
+            .filter_map(|seat| seat.merchant.as_ref().ok().map(Arc::clone))
+            .collect();
+        merchants.sort_unstable_by_key(|merchant| merchant.bin);
+        merchants
+    }
+
     /// Waits until every identity has been opened. Calls need not wait for it, each opens its own.
     pub fn open_all(&self) {
         for seat in self.table.load_full().seats.values() {
@@ -256,7 +348,7 @@ impl<K: Send + Sync + 'static> Registry<K> {
     fn empty(default_bin: Option<Bin>, clock: Arc<dyn Clock>) -> Self {
         Self {
             table: ArcSwap::from_pointee(Table {
-                seats: HashMap::new(),
+                seats: Seats::default(),
                 unseated: Vec::new(),
             }),
             default_bin,
@@ -281,5 +373,29 @@ fn unknown<K>(bin: Bin, table: &Table<K>) -> RegistryError {
         }
     } else {
         RegistryError::MistypedBin { bin }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::hash::BuildHasher as _;
+
+    use super::*;
+
+    #[test]
+    fn bins_that_follow_each_other_do_not_meet() {
+        let hasher = BuildHasherDefault::<BinHasher>::default();
+        for step in [1_u64, 10, 1_000, 16_384] {
+            let hashes: Vec<u64> = (0..16_384)
+                .map(|number| Bin::parse(&format!("{:012}", 891_000_000_000 + number * step)).unwrap())
+                .map(|bin| hasher.hash_one(bin))
+                .collect();
+            // a table takes its place from the lower bits, and tells seats of one place apart by the upper
+            let places: HashSet<u64> = hashes.iter().map(|hash| hash % 16_384).collect();
+            let marks: HashSet<u64> = hashes.iter().map(|hash| hash >> 57).collect();
+            assert!(places.len() > 8_192, "{step}: {}", places.len());
+            assert_eq!(marks.len(), 128, "{step}");
+        }
     }
 }

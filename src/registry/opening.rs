@@ -12,7 +12,7 @@ use super::attempts::Attempts;
 use super::generation::Provision;
 use super::holding::{Holding, State};
 use super::load::{self, Unusable};
-use super::slot::Subscriber;
+use super::slot::{Publisher, Subscriber};
 use crate::base::Clock;
 use crate::config::IdentitySpec;
 
@@ -26,6 +26,10 @@ pub(super) struct Means<K> {
 pub(super) struct Opening<K> {
     spec: IdentitySpec,
     means: Arc<Means<K>>,
+    /// Where its generation stands once it has been opened and can be used.
+    pub(super) slot: Subscriber<K>,
+    /// The writing half, until it is opened.
+    publisher: Mutex<Option<Publisher<K>>>,
     opened: OnceLock<Opened<K>>,
 }
 
@@ -39,9 +43,12 @@ pub(super) struct Opened<K> {
 
 impl<K: Send + Sync + 'static> Opening<K> {
     pub(super) fn new(spec: IdentitySpec, means: &Arc<Means<K>>) -> Self {
+        let publisher = Publisher::empty();
         Self {
             spec,
             means: Arc::clone(means),
+            slot: publisher.subscribe(),
+            publisher: Mutex::new(Some(publisher)),
             opened: OnceLock::new(),
         }
     }
@@ -52,7 +59,13 @@ impl<K: Send + Sync + 'static> Opening<K> {
             let Means { provision, clock } = &*self.means;
             let reading = load::read(&self.spec, clock.as_ref())
                 .and_then(|identity| load::generation(1, &identity, provision.as_ref(), clock.as_ref()));
-            let holding = Holding::loaded(self.spec.owner, reading, 0, clock.now());
+            let publisher = self
+                .publisher
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take()
+                .unwrap_or_else(Publisher::empty);
+            let holding = Holding::loaded(self.spec.owner, reading, publisher, clock.now());
             Opened {
                 slot: match &holding.state {
                     State::Serving(publisher) => Ok(publisher.subscribe()),

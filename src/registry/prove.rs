@@ -171,7 +171,7 @@ impl<K: Send + Sync + 'static> Rotor<K> {
                 .seats
                 .get(&spec.bin)
                 .and_then(|seat| seat.slot().ok())
-                .map(|slot| slot.current())
+                .and_then(|slot| slot.current())
                 .filter(|current| current.identity.check_valid_at(now).is_ok());
             Question {
                 current: current.map(|generation| Pinned {
@@ -218,7 +218,7 @@ impl<K: Send + Sync + 'static> Rotor<K> {
             .current()
             .is_some_and(|current| current.identity.check_valid_at(now).is_ok());
         let unusable = |error| Unusable {
-            error,
+            error: Box::new(error),
             facts: Some(Arc::new(identity.facts().clone())),
         };
         if let Some(error) = judged(verdict, owner, serves_now) {

@@ -1,6 +1,7 @@
 //! From folders and identities to seats: who is served, and over what.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasherDefault;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use super::holding::{Holding, State};
 use super::load::Unusable;
 use super::opening::Opening;
 use super::status::SeatReport;
-use super::{Merchant, Place, Seat, Table};
+use super::{Merchant, Place, Seat, Seats, Table};
 use crate::base::{Bin, Explain, chain_text};
 use crate::config::{IdentitySource, IdentitySpec, MerchantFolder, MerchantSpec};
 
@@ -28,6 +29,11 @@ pub(super) struct FolderRecord {
 }
 
 impl FolderRecord {
+    /// Whether there is anything to remember.
+    fn tells_something(&self) -> bool {
+        self.missing || self.refused_owner.is_some() || self.recorder.tells_something()
+    }
+
     pub(super) fn awaits_the_rest(&self, now: OffsetDateTime) -> bool {
         self.recorder.awaits_the_rest(now)
     }
@@ -70,15 +76,15 @@ pub(super) fn own_identity(folder: &MerchantFolder) -> Option<&IdentitySpec> {
 
 impl<K: Send + Sync + 'static> Seating<'_, K> {
     pub(super) fn seat(mut self) -> Seated<K> {
-        let mut seats = HashMap::with_capacity(self.folders.len());
+        let mut seats = Seats::with_capacity_and_hasher(self.folders.len(), BuildHasherDefault::new());
         for folder in self.folders {
             // a folder whose name is no BIN seats nobody; `config` has reported it
             let Some(bin) = folder.bin else { continue };
             let seat = self.one(folder, bin);
-            seats.insert(bin, seat);
+            seats.insert(bin, seat.into());
         }
         let look_again = self.keep_for_a_moment(&mut seats);
-        self.records.retain(|bin, _| seats.contains_key(bin));
+        forget_the_usual(self.records, |bin| seats.contains_key(bin));
         Seated {
             table: Table {
                 seats,
@@ -89,7 +95,7 @@ impl<K: Send + Sync + 'static> Seating<'_, K> {
     }
 
     fn one(&mut self, folder: &MerchantFolder, bin: Bin) -> Seat<K> {
-        let before = self.before.seats.get(&bin);
+        let before = self.before.seats.get(&bin).map(|taken| &**taken);
         if before.is_none() && !self.before.seats.is_empty() {
             tracing::info!(%bin, folder = %folder.folder.display(), "a new organisation");
         }
@@ -137,7 +143,7 @@ impl<K: Send + Sync + 'static> Seating<'_, K> {
             merchant: Ok(merchant),
             place,
             owner,
-            report: SeatReport::new(folder, spec),
+            report: SeatReport::new(folder),
             attempts: Attempts::default(),
         }
     }
@@ -161,16 +167,16 @@ impl<K: Send + Sync + 'static> Seating<'_, K> {
         }
         fail(record, bin, &reason, self.now, false);
         Seat {
-            merchant: Err(reason.clone()),
+            merchant: Err(Box::new(reason.clone())),
             place: Place::Known(Err(reason.into())),
             owner: None,
-            report: SeatReport::broken(folder, bin),
+            report: SeatReport::new(folder),
             attempts: Attempts::default(),
         }
     }
 
     /// Folders that have gone. Gives whether one of them is still kept.
-    fn keep_for_a_moment(&mut self, seats: &mut HashMap<Bin, Seat<K>>) -> bool {
+    fn keep_for_a_moment(&mut self, seats: &mut Seats<K>) -> bool {
         let mut kept = false;
         for (bin, seat) in &self.before.seats {
             if seats.contains_key(bin) {
@@ -182,7 +188,7 @@ impl<K: Send + Sync + 'static> Seating<'_, K> {
             } else {
                 record.missing = true;
                 kept = true;
-                seats.insert(*bin, seat.clone());
+                seats.insert(*bin, Seat::clone(seat).into());
             }
         }
         kept
@@ -198,6 +204,12 @@ impl<K: Send + Sync + 'static> Seating<'_, K> {
             })
             .collect()
     }
+}
+
+/// Most folders are as they should be, of which there is nothing to remember.
+fn forget_the_usual(records: &mut HashMap<Bin, FolderRecord>, is_there: impl Fn(&Bin) -> bool) {
+    records.retain(|bin, record| is_there(bin) && record.tells_something());
+    records.shrink_to_fit();
 }
 
 /// The owners whose identities are still wanted: their folders have one, or had one a moment ago. That
@@ -315,7 +327,7 @@ pub(super) fn settled<K: Send + Sync + 'static>(
     now: OffsetDateTime,
 ) -> Table<K> {
     let seats = table.seats.iter().map(|(bin, seat)| {
-        let mut seat = seat.clone();
+        let mut seat = Seat::clone(seat);
         if let Place::Opening(opening) = &seat.place {
             let slot = opening.opened().slot.clone();
             let slot = slot.map_err(|unusable| unusable.told_of(*bin));
@@ -326,10 +338,12 @@ pub(super) fn settled<K: Send + Sync + 'static>(
             seat.attempts = merged(record, seat.owner, holdings);
             seat.place = Place::Known(slot);
         }
-        (*bin, seat)
+        (*bin, seat.into())
     });
+    let seats = seats.collect();
+    forget_the_usual(records, |_| true);
     Table {
-        seats: seats.collect(),
+        seats,
         unseated: table.unseated.clone(),
     }
 }

@@ -2,41 +2,41 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::ArcSwapOption;
 
 use super::Generation;
 
-/// Makes the two halves, with the first generation in place.
-pub(super) fn channel<K>(first: Generation<K>) -> (Publisher<K>, Subscriber<K>) {
-    let current = Arc::new(ArcSwap::from_pointee(first));
-    (Publisher(Arc::clone(&current)), Subscriber(current))
-}
-
 /// The writing half. There is one, and only the rotation holds it.
 #[derive(Debug)]
-pub(super) struct Publisher<K>(Arc<ArcSwap<Generation<K>>>);
+pub(super) struct Publisher<K>(Arc<ArcSwapOption<Generation<K>>>);
 
 /// A reading half. Reads without a lock.
 #[derive(Debug)]
-pub(super) struct Subscriber<K>(Arc<ArcSwap<Generation<K>>>);
+pub(super) struct Subscriber<K>(Arc<ArcSwapOption<Generation<K>>>);
 
 impl<K> Publisher<K> {
+    /// A slot in which nothing stands yet.
+    pub(super) fn empty() -> Self {
+        Self(Arc::new(ArcSwapOption::empty()))
+    }
+
     /// Puts the next generation in place. Calls that pinned the one before end on it.
     pub(super) fn publish(&self, next: Generation<K>) {
-        self.0.store(Arc::new(next));
+        self.0.store(Some(Arc::new(next)));
     }
 
     pub(super) fn subscribe(&self) -> Subscriber<K> {
         Subscriber(Arc::clone(&self.0))
     }
 
-    pub(super) fn current(&self) -> Arc<Generation<K>> {
+    pub(super) fn current(&self) -> Option<Arc<Generation<K>>> {
         self.0.load_full()
     }
 }
 
 impl<K> Subscriber<K> {
-    pub(super) fn current(&self) -> Arc<Generation<K>> {
+    /// None before the first was published.
+    pub(super) fn current(&self) -> Option<Arc<Generation<K>>> {
         self.0.load_full()
     }
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
-use super::holding::{self, EXPIRY_WARNING_DAYS};
+use super::holding::EXPIRY_WARNING_DAYS;
 use super::slot::Subscriber;
 use super::{Attempts, RegistryError, Seat};
 use crate::base::{Bin, TradePointId, chain_text};
-use crate::config::{MerchantFolder, MerchantSpec, PasswordOrigin, Route};
+use crate::config::{IdentityFiles, IdentitySource, IdentitySpec, MerchantFolder, PasswordOrigin, Route};
 use crate::identity::Facts;
 
 /// How one configured BIN stands.
@@ -24,6 +24,9 @@ pub struct MerchantStatus {
     pub state: MerchantState,
     /// The BIN whose folder holds the identity that it acts with.
     pub identity: Option<Bin>,
+    /// The variable of the environment that holds that identity, where it is in no file: it changes with
+    /// a restart only.
+    pub identity_variable: Option<String>,
     /// What the certificate says, also of one that was refused, where it could be read.
     pub facts: Option<Facts>,
     /// Whole days until the certificate expires; negative once it has.
@@ -46,15 +49,6 @@ pub struct MerchantStatus {
     pub problem: Option<Arc<RegistryError>>,
     /// What became of reading its files, as far as this process knows.
     pub attempts: Attempts,
-}
-
-impl MerchantStatus {
-    /// The threshold of [`days_left`](Self::days_left) that is passed: 60, 30, 14 or 7 days, and from the
-    /// last day on each day; none before.
-    #[must_use]
-    pub fn expiry_mark(&self) -> Option<i64> {
-        self.days_left.and_then(holding::expiry_mark)
-    }
 }
 
 /// Whether calls for a BIN are served.
@@ -80,43 +74,38 @@ impl MerchantState {
     }
 }
 
-/// What is known of a seat from its folder alone.
+/// What is known of a seat from its folder, beside what the merchant says.
 #[derive(Clone, Debug)]
 pub(super) struct SeatReport {
-    name: String,
-    folder: PathBuf,
-    route: Option<Route>,
+    /// Of a folder that makes no merchant.
+    folder: Option<PathBuf>,
+    identity_variable: Option<String>,
     warnings: Vec<String>,
 }
 
 impl SeatReport {
-    pub(super) fn new(folder: &MerchantFolder, spec: &MerchantSpec) -> Self {
+    pub(super) fn new(folder: &MerchantFolder) -> Self {
         Self {
-            name: spec.name.clone(),
-            folder: folder.folder.clone(),
-            route: Some(spec.route),
-            warnings: folder.warnings.iter().map(ToString::to_string).collect(),
-        }
-    }
-
-    pub(super) fn broken(folder: &MerchantFolder, bin: Bin) -> Self {
-        Self {
-            name: bin.to_string(),
-            folder: folder.folder.clone(),
-            route: None,
+            folder: folder.merchant.is_err().then(|| folder.folder.clone()),
+            identity_variable: match folder.merchant.as_ref().ok().map(|spec| &spec.identity) {
+                Some(IdentitySource::Own(IdentitySpec {
+                    files: IdentityFiles::Variable(variable),
+                    ..
+                })) => Some(variable.name().to_owned()),
+                _ => None,
+            },
             warnings: folder.warnings.iter().map(ToString::to_string).collect(),
         }
     }
 }
 
 pub(super) fn of<K: Send + Sync + 'static>(bin: Bin, seat: &Seat<K>, now: OffsetDateTime) -> MerchantStatus {
-    let report = seat.report.clone();
-    let generation = seat.slot().ok().map(Subscriber::current);
+    let generation = seat.slot().ok().and_then(Subscriber::current);
     let attempts = seat.attempts();
-    let mut warnings = report.warnings;
+    let mut warnings = seat.report.warnings.clone();
     let unusable = seat.slot().err();
     let mut problem = match &seat.merchant {
-        Err(error) => Some(error.clone()),
+        Err(error) => Some(RegistryError::clone(error)),
         Ok(_) => unusable.map(|unusable| unusable.error.told_of(bin)),
     };
     let mut facts = unusable.and_then(|unusable| unusable.facts.as_deref().cloned());
@@ -146,13 +135,14 @@ pub(super) fn of<K: Send + Sync + 'static>(bin: Bin, seat: &Seat<K>, now: Offset
     let switched_off = merchant.is_some_and(|merchant| !merchant.active);
     MerchantStatus {
         bin,
-        name: report.name,
+        name: merchant.map_or_else(|| bin.to_string(), |merchant| merchant.name.clone()),
         state: match (&problem, switched_off) {
             (_, true) => MerchantState::Inactive,
             (Some(_), false) => MerchantState::Broken,
             (None, false) => MerchantState::Ready,
         },
         identity: seat.owner,
+        identity_variable: seat.report.identity_variable.clone(),
         days_left: facts.as_ref().map(|facts| facts.days_left(now)),
         facts,
         generation: generation.as_ref().map(|generation| generation.number),
@@ -160,8 +150,11 @@ pub(super) fn of<K: Send + Sync + 'static>(bin: Bin, seat: &Seat<K>, now: Offset
         opened_with: generation
             .as_ref()
             .and_then(|generation| generation.identity.opened_with().cloned()),
-        route: report.route,
-        folder: report.folder,
+        route: merchant.map(|merchant| merchant.route),
+        folder: merchant
+            .map(|merchant| merchant.folder.clone())
+            .or_else(|| seat.report.folder.clone())
+            .unwrap_or_default(),
         trade_points: merchant.map_or_else(Vec::new, |merchant| {
             merchant
                 .trade_points()

@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::connection::ConnectionState;
 use super::error::{Error, Failure, Phase};
-use super::pool::Pool;
+use super::pool::{Open, Pool};
 use super::{MAX_ANSWER_BYTES, Reply, Request, classify};
 use crate::base::Delivery;
 use crate::config::Timeouts;
@@ -28,12 +28,14 @@ const AFTER_ALERT: Duration = Duration::from_millis(250);
 
 pub(super) async fn send(pool: &Pool, request: Request) -> Result<Reply, Error> {
     let started = Instant::now();
-    let target = pool.target.as_str();
-    let mut request = http_request(&pool.base_url, request)?;
+    let outfit = pool.outfit();
+    let (target, limits) = (outfit.target.as_str(), outfit.limits);
+    let mut request = http_request(&outfit.base_url, request)?;
     let mut captured = capture_connection(&mut request);
 
-    let limits = pool.limits;
-    let (head, state) = head(pool.client.request(request), &mut captured, started, pool, target).await?;
+    let pool = pool.open();
+    let answer = pool.client.request(request);
+    let (head, state) = head(answer, &mut captured, started, pool, (limits, target)).await?;
 
     let (parts, body) = head.into_parts();
     let body = timeout_at(
@@ -88,10 +90,9 @@ async fn head(
     answer: impl Future<Output = Result<Response<Incoming>, hyper_util::client::legacy::Error>>,
     captured: &mut CaptureConnection,
     started: Instant,
-    pool: &Pool,
-    target: &str,
+    pool: &Open,
+    (limits, target): (Timeouts, &str),
 ) -> Result<(Response<Incoming>, Option<Arc<ConnectionState>>), Error> {
-    let limits = pool.limits;
     let mut state = None;
     let ended = tokio::select! {
         biased;

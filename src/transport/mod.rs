@@ -18,19 +18,23 @@ mod resolver;
 mod tls;
 
 use std::collections::HashSet;
+use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
 pub use connection::{ConnectionFacts, TlsVersion, WireCounts};
 pub(crate) use error::IDENTITY_REFUSED_HINT;
 pub use error::{Alert, Error, Failure, Phase, RefusedBy};
+use pool::Outfit;
 pub use pool::Pool;
+use proxy::Way;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use tokio::time::Instant;
+use tracing::{Instrument as _, Span, field};
 
-use crate::base::{Bin, Clock, DeviceToken, TradePointId};
+use crate::base::{Bin, Clock, DeviceToken, Explain, TRACE, TradePointId};
 use crate::config::{Config, KaspiSettings, MerchantFolder, Route};
 use crate::identity::{Identity, IdentityError};
 use crate::registry::{Pinned, Provision, ProvisionError, Registry, Rotor};
@@ -120,11 +124,7 @@ impl Transport {
 }
 
 /// Makes the pool of each generation.
-struct Outfitter {
-    roots: Arc<rustls::RootCertStore>,
-    provider: Arc<rustls::crypto::CryptoProvider>,
-    settings: KaspiSettings,
-}
+struct Outfitter(Result<Arc<Outfit>, Arc<dyn StdError + Send + Sync>>);
 
 impl Outfitter {
     fn new(settings: &KaspiSettings) -> Result<Self, IdentityError> {
@@ -132,25 +132,34 @@ impl Outfitter {
         for warning in &trust.warnings {
             tracing::warn!("{warning}");
         }
-        Ok(Self {
-            roots: trust.roots,
-            provider: tls::provider(settings.key_exchange),
-            settings: settings.clone(),
-        })
+        Ok(Self(outfit(settings, &trust.roots).map_err(Arc::from)))
     }
+
+    fn pool(&self, identity: &Identity, resumes: bool) -> Result<Pool, ProvisionError> {
+        let outfit = self.0.as_ref().map_err(Arc::clone)?;
+        Ok(Pool::new(outfit, identity.certified_key(), resumes))
+    }
+}
+
+/// What all pools have in common, or why none can be made with these settings.
+fn outfit(
+    settings: &KaspiSettings,
+    roots: &Arc<rustls::RootCertStore>,
+) -> Result<Arc<Outfit>, ProvisionError> {
+    let way = Way::new(settings.proxy.as_ref(), settings.timeouts.connect)?;
+    let tls = tls::common_config(roots, &tls::provider(settings.key_exchange), tls::VERSIONS)?;
+    Ok(Arc::new(Outfit::new(settings, way, tls)))
 }
 
 impl Provision for Outfitter {
     type Kit = Pool;
 
     fn provision(&self, identity: &Arc<Identity>) -> Result<Pool, ProvisionError> {
-        let tls = tls::client_config(identity, &self.roots, &self.provider)?;
-        Ok(Pool::new(tls, &self.settings)?)
+        self.pool(identity, true)
     }
 
     fn provision_for_trial(&self, identity: &Arc<Identity>) -> Result<Pool, ProvisionError> {
-        let tls = tls::trial_config(identity, &self.roots, &self.provider)?;
-        Ok(Pool::new(tls, &self.settings)?)
+        self.pool(identity, false)
     }
 }
 
@@ -255,7 +264,8 @@ impl Channel {
     /// Name or address of the server that calls go to.
     #[must_use]
     pub fn host(&self) -> &str {
-        self.pinned.generation.kit.base_url.host().unwrap_or_default()
+        let outfit = self.pinned.generation.kit.outfit();
+        outfit.base_url.host().unwrap_or_default()
     }
 
     /// Whether the merchant has a trade point of this number.
@@ -293,7 +303,49 @@ impl Channel {
     ///
     /// No answer, or only part of one. [`Error::delivery`] tells whether Kaspi can have got the request.
     pub async fn send(&self, request: Request) -> Result<Reply, Error> {
-        attempt::send(&self.pinned.generation.kit, request).await
+        let span = self.span(&request);
+        let answered = attempt::send(&self.pinned.generation.kit, request)
+            .instrument(span.clone())
+            .await;
+        if !span.is_disabled() {
+            note_end(&span, &answered);
+        }
+        answered
+    }
+
+    /// The query of a request holds tokens and phone numbers, and a path may end with one of many numbers.
+    fn span(&self, request: &Request) -> Span {
+        let path = request.path_and_query.split('?').next().unwrap_or_default();
+        let path = path.trim_end_matches(|character: char| character.is_ascii_digit());
+        tracing::info_span!(
+            target: TRACE,
+            "kaspi",
+            otel.kind = "client",
+            otel.status_code = field::Empty,
+            http.request.method = request.method.as_str(),
+            url.path = path,
+            http.response.status_code = field::Empty,
+            server.address = self.host(),
+            kaspi.bin = %self.bin(),
+            kaspi.generation = self.generation(),
+            kaspi.delivery = field::Empty,
+            error.type = field::Empty,
+        )
+    }
+}
+
+fn note_end(span: &Span, answered: &Result<Reply, Error>) {
+    match answered {
+        Ok(reply) => {
+            span.record("http.response.status_code", reply.status);
+        }
+        Err(error) => {
+            span.record("otel.status_code", "ERROR");
+            span.record("error.type", error.kind());
+            if let Some(delivery) = Explain::delivery(error) {
+                span.record("kaspi.delivery", field::display(delivery));
+            }
+        }
     }
 }
 

@@ -42,13 +42,35 @@ pub(super) fn provider(key_exchange: KeyExchange) -> Arc<CryptoProvider> {
     })
 }
 
-/// The configuration of one generation.
-pub(super) fn client_config(
-    identity: &Identity,
+/// What the configurations of all generations have in common: whom they trust, what they offer. Nobody's
+/// certificate is in it.
+pub(super) fn common_config(
     roots: &Arc<RootCertStore>,
     provider: &Arc<CryptoProvider>,
+    versions: &[&'static SupportedProtocolVersion],
 ) -> Result<ClientConfig, rustls::Error> {
-    config_of(identity, roots, provider, VERSIONS)
+    let mut config = ClientConfig::builder_with_provider(Arc::clone(provider))
+        .with_protocol_versions(versions)?
+        .with_root_certificates(Arc::clone(roots))
+        .with_client_cert_resolver(Arc::new(Nobody));
+    config.resumption = Resumption::disabled();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    // replayable by whoever recorded it: never for calls that move money
+    config.enable_early_data = false;
+    Ok(config)
+}
+
+/// The configuration of one generation: with its identity and a ticket store of its own. Without
+/// resumption, for the trial of an identity, the server judges the certificate each time.
+pub(super) fn for_identity(common: &ClientConfig, key: Arc<CertifiedKey>, resumes: bool) -> ClientConfig {
+    let mut config = common.clone();
+    config.client_auth_cert_resolver = Arc::new(OneIdentity(key));
+    config.resumption = if resumes {
+        Resumption::store(Arc::new(AskedSessions(ClientSessionMemoryCache::new(TICKETS))))
+    } else {
+        Resumption::disabled()
+    };
+    config
 }
 
 /// The same for a look at the server, with the versions of TLS that it is to be offered: what the
@@ -60,7 +82,8 @@ pub(super) fn watched_config(
     versions: &[&'static SupportedProtocolVersion],
     witness: &Arc<Witness>,
 ) -> Result<ClientConfig, rustls::Error> {
-    let mut config = config_of(identity, roots, &provider(key_exchange), versions)?;
+    let common = common_config(roots, &provider(key_exchange), versions)?;
+    let mut config = for_identity(&common, identity.certified_key(), true);
     let judge =
         WebPkiServerVerifier::builder_with_provider(Arc::clone(roots), Arc::clone(config.crypto_provider()))
             .build()
@@ -73,40 +96,26 @@ pub(super) fn watched_config(
     Ok(config)
 }
 
-fn config_of(
-    identity: &Identity,
-    roots: &Arc<RootCertStore>,
-    provider: &Arc<CryptoProvider>,
-    versions: &[&'static SupportedProtocolVersion],
-) -> Result<ClientConfig, rustls::Error> {
-    let mut config = ClientConfig::builder_with_provider(Arc::clone(provider))
-        .with_protocol_versions(versions)?
-        .with_root_certificates(Arc::clone(roots))
-        .with_client_cert_resolver(Arc::new(OneIdentity(identity.certified_key())));
-    config.resumption = Resumption::store(Arc::new(AskedSessions(ClientSessionMemoryCache::new(TICKETS))));
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    // replayable by whoever recorded it: never for calls that move money
-    config.enable_early_data = false;
-    Ok(config)
-}
-
-/// The same for the trial of an identity: without resumption, so that the server judges the
-/// certificate each time.
-pub(super) fn trial_config(
-    identity: &Identity,
-    roots: &Arc<RootCertStore>,
-    provider: &Arc<CryptoProvider>,
-) -> Result<ClientConfig, rustls::Error> {
-    let mut config = client_config(identity, roots, provider)?;
-    config.resumption = Resumption::disabled();
-    Ok(config)
-}
-
 fn groups(key_exchange: KeyExchange) -> Vec<&'static dyn SupportedKxGroup> {
     use aws_lc_rs::kx_group::{SECP256R1, SECP384R1, X25519, X25519MLKEM768};
     match key_exchange {
         KeyExchange::Classic => vec![X25519, SECP256R1, SECP384R1],
         KeyExchange::Hybrid => vec![X25519MLKEM768, X25519, SECP256R1, SECP384R1],
+    }
+}
+
+/// Holds the place of an identity. It says that there is one, and has none to give: a handshake over it
+/// ends like one in which nobody was asked for, and the connection is given up.
+#[derive(Debug)]
+struct Nobody;
+
+impl ResolvesClientCert for Nobody {
+    fn resolve(&self, _issuers: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        true
     }
 }
 

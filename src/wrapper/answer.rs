@@ -89,6 +89,10 @@ pub(super) fn read(
         .or_else(|| find(&data, "paymentId"))
         .is_some();
     match (truth, told) {
+        // a yes under a status that says no
+        (Some(true), None) if status >= 400 && effect == Effect::Writes => {
+            return Err(odd(Shape::Contradiction));
+        }
         (Some(true), None) => {}
         (None, None) if names_a_payment && status < 300 => {}
         // an id beside a no: which of both is true, nobody knows
@@ -180,7 +184,7 @@ fn certainly_refused(code: Option<&str>, text: &str) -> bool {
     if let Some(number) = code.and_then(|code| code.trim().parse::<i64>().ok()) {
         return kaspi_meaning(number).is_some_and(|meaning| meaning.certain);
     }
-    const LOST: [&str; 12] = [
+    const LOST: [&str; 29] = [
         "unknown",
         "timeout",
         "timed out",
@@ -192,7 +196,24 @@ fn certainly_refused(code: Option<&str>, text: &str) -> bool {
         "internal",
         "ssl",
         "empty",
+        "server",
+        "json",
+        "retries",
+        "try again",
         "недоступ",
+        "неизвестн",
+        "таймаут",
+        "тайм-аут",
+        "время ожидания",
+        "времени ожидания",
+        "соединени",
+        "подключени",
+        "внутренн",
+        "сервер",
+        "сбой",
+        "повторите",
+        "попробуйте",
+        "в обработке",
     ];
     let said = format!("{} {text}", code.unwrap_or_default()).to_lowercase();
     !LOST.iter().any(|word| said.contains(word))

@@ -103,7 +103,7 @@ pub enum Shape {
     NoObject,
     /// An object that says neither.
     NoAnswer,
-    /// A no beside the number of a payment.
+    /// A no beside the number of a payment, or a yes under an HTTP status that says no.
     Contradiction,
     /// Another address.
     Redirect,
@@ -118,7 +118,7 @@ impl fmt::Display for Shape {
             Self::Html => "a page of HTML",
             Self::NoObject => "no JSON object",
             Self::NoAnswer => "neither yes nor no",
-            Self::Contradiction => "a refusal and the number of a payment",
+            Self::Contradiction => "yes and no at once",
             Self::Redirect => "a redirect",
             Self::ServerError => "a failure of its own",
         })

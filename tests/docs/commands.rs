@@ -170,6 +170,7 @@ fn a_day_at_the_shop() -> Vec<(String, Value)> {
     journal(&config, &id, &control, folder.path(), &mut take);
     take("emulate", &["scan", &qr]);
     take("link create", &["--amount", "100"]);
+    webhooks(&config, &shop, &mut take);
     take("device delete", &["--trade-point", "385716"]);
     take("token new", &["--name", "shop-backend", "--bin", "891027350515"]);
     take("man", &["--dir", folder.path().join("man1").to_str().unwrap()]);
@@ -237,6 +238,63 @@ fn journal(
     let copy = folder.join("copy.db");
     take("journal backup", &[copy.to_str().unwrap()]);
     take("journal verify", &[]);
+}
+
+/// A webhook is told of an invoice by a gateway; one request is checked by hand.
+fn webhooks(config: &Path, shop: &Path, take: &mut dyn FnMut(&str, &[&str]) -> Value) {
+    let secret = shop.join("webhook.secret");
+    let made = take("webhook secret new", &[]);
+    std::fs::write(&secret, made["secret"].as_str().unwrap()).unwrap();
+    let secret = secret.to_str().unwrap();
+    let listen = [
+        "webhook",
+        "listen",
+        "--listen",
+        "127.0.0.1:0",
+        "--secret-file",
+        secret,
+        "-o",
+        "json",
+    ];
+    let (_listening, ready) = run_until_ready(&listen);
+    let append = |file: &Path, lines: String| {
+        let text = std::fs::read_to_string(file).unwrap();
+        std::fs::write(file, format!("{text}\n{lines}")).unwrap();
+    };
+    append(config, "[webhooks]\nallow_private = [\"127.0.0.1\"]\n".to_owned());
+    let url = format!("http://{}/", ready["listen"].as_str().unwrap());
+    append(
+        &shop.join("certs/891027350515/merchant.toml"),
+        format!("[[webhook]]\nname = \"shop\"\nurl = \"{url}\"\nsecret_file = \"{secret}\"\n"),
+    );
+    take("webhook test", &["--bin", "891027350515"]);
+    {
+        let serve = [
+            "--config",
+            config.to_str().unwrap(),
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "-o",
+            "json",
+        ];
+        let (_serving, _) = run_until_ready(&serve);
+        let invoice = [
+            "payment",
+            "create",
+            "--phone",
+            "+77000000000",
+            "--amount",
+            "1",
+            "--message",
+            "x",
+        ];
+        kaspi(config, &invoice);
+        while kaspi(config, &["webhook", "list"])["webhooks"][0]["last_success"].is_null() {}
+    }
+    take("webhook list", &[]);
+    take("webhook log", &[]);
+    take("webhook resend", &["--all-dead", "--bin", "891027350515"]);
 }
 
 /// A renewal and the way back.

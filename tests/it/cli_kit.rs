@@ -3,7 +3,8 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Mutex;
 
 use kaspi_direct::sandbox::pki::KeyKind;
 use kaspi_direct::sandbox::{Options, Sandbox, layout};
@@ -41,6 +42,7 @@ pub struct Running {
     child: Child,
     pub ready: Value,
     said: tempfile::NamedTempFile,
+    out: Mutex<BufReader<ChildStdout>>,
 }
 
 impl Running {
@@ -57,19 +59,30 @@ impl Running {
             .spawn()
             .unwrap();
         let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap())
-            .read_line(&mut line)
-            .unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        out.read_line(&mut line).unwrap();
         let ready = serde_json::from_str(&line).unwrap_or_else(|error| {
             let _ = child.kill();
             let said = std::fs::read_to_string(said.path()).unwrap();
             panic!("{error}: `{line}` {said}")
         });
-        Self { child, ready, said }
+        Self {
+            child,
+            ready,
+            said,
+            out: Mutex::new(out),
+        }
     }
 
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The next line of JSON that it prints.
+    pub fn next_line(&self) -> Value {
+        let mut line = String::new();
+        self.out.lock().unwrap().read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: `{line}` {}", self.said()))
     }
 
     /// What it has written to standard error so far.

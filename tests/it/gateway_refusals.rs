@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::gateway_kit::{Golden, Served};
 use super::kit::{FLOWERS, GIFTS};
+use kaspi_direct::gateway::Patience;
 
 /// A valid BIN that nobody has configured, and one whose control digit is wrong.
 const NOBODY: &str = "050140004649";
@@ -234,5 +235,45 @@ async fn bad_input_of_the_old_wrapper() {
             .next()
             .unwrap(),
         "-1601"
+    );
+}
+
+/// Two BINs, and no word on which of them made a payment: that one of them does not know it is no proof.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_journal_no_payment_is_denied_and_none_is_made() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = closed.local_addr().unwrap().port();
+    drop(closed);
+    let journal = format!("[journal]\nurl = \"postgres://kaspi@127.0.0.1:{port}/kaspi\"\n");
+    let served = Served::with(&journal, Patience::default()).await;
+    for target in [
+        "/api/v1/kaspi/status/17000000000001",
+        "/api/v1/kaspi/details/17000000000001",
+        "/api/v1/kaspi/check/17000000000001",
+        "/api/v2/paymentkaspi/status/?externalId=17000000000001",
+    ] {
+        let reply = served.get(target).await;
+        assert_eq!(reply.status, 503, "{target}: {reply:?}");
+        assert!(reply.header("retry-after").is_some(), "{target}: {reply:?}");
+    }
+    // whoever names the BIN has Kaspi's word
+    let named = format!("/api/v1/kaspi/status/17000000000001?organization_bin={GIFTS}");
+    assert_eq!(served.get(&named).await.status, 404);
+    let calls = [
+        ("create", order(json!({}))),
+        (
+            "refund",
+            json!({"external_id": "17000000000001", "amount": 1}).to_string(),
+        ),
+    ];
+    for (path, body) in calls {
+        let target = format!("/api/v1/kaspi/{path}");
+        let headers = [("content-type", "application/json")];
+        let reply = served.ask("POST", &target, &headers, Some(&body)).await;
+        assert_eq!(reply.status, 503, "{path}: {reply:?}");
+    }
+    assert_eq!(
+        (served.asked("/remote/create"), served.asked("/payment/return")),
+        (0, 0)
     );
 }

@@ -216,6 +216,29 @@ async fn refunds_are_paid_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refund_that_was_told_as_unknown_and_has_been_found_since_is_not_paid_again() {
+    // without a window: nothing but the doubt makes it the same call
+    let served = Served::with("[gateway]\necho_window = \"0s\"\n", Patience::default()).await;
+    let id = served.invoice(&[], &order("Order 17")).await;
+    served.pay(&id);
+    let lost = Fault::new(FaultKind::ResetAfterCommit).on("/r3/v01/payment/return");
+    served.scene.sandbox.arm(lost).await;
+    let refund = json!({"external_id": id, "amount": 500});
+    let unknown = served.post("/api/v1/kaspi/refund", &refund).await;
+    assert_eq!(unknown.status, 504, "{unknown:?}");
+    served.app.payments().reconcile().await.unwrap();
+    let again = served.post("/api/v1/kaspi/refund", &refund).await;
+    assert_eq!((again.status, again.is_replay()), (200, true), "{again:?}");
+    assert_eq!(again.json()["refunded_amount"], 500.0);
+    assert_eq!(
+        again.header("kaspi-operation-id"),
+        unknown.header("kaspi-operation-id")
+    );
+    assert_eq!(served.asked("/payment/return"), 1);
+    assert_eq!(served.scene.sandbox.payments()[0]["refunded"], "500.00");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_outcome_stays_one_invoice_in_both_contracts() {
     let served = Served::open().await;
     let fault = Fault::new(FaultKind::ResetAfterCommit).on(CREATE);

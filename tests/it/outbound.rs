@@ -201,3 +201,38 @@ async fn private_addresses_are_not_called_for_strangers() {
     }
     assert_eq!(server.seen().accepted, 0);
 }
+
+/// Where the status is what counts, a body is read as far as it comes, and no further than the limit.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_counts_whatever_becomes_of_the_body() {
+    use super::webhook_kit::{Act, Receiver};
+    let limits = Limits {
+        answer: 10,
+        ..Limits::default()
+    };
+    let outbound = Outbound::new(Outbound::public_roots(), limits, Reach::Anywhere).unwrap();
+    let receiver = Receiver::start(Act::Gibibyte).await;
+    let call = || Call::post(receiver.url().parse().unwrap(), "{}");
+    for (act, status, body) in [
+        (Act::Gibibyte, 200, "xxxxxxxxxx"),
+        (Act::BreakBody, 200, "half"),
+        (Act::Answer(503), 503, "made"),
+        (Act::Redirect("http://127.0.0.1:1/".to_owned()), 302, ""),
+    ] {
+        receiver.will(act.clone());
+        let answer = in_time(outbound.send_for_status(call())).await.unwrap();
+        assert_eq!(
+            (answer.status, &answer.body[..]),
+            (status, body.as_bytes()),
+            "{act:?}"
+        );
+    }
+    assert!(
+        receiver.written() < 64 << 20,
+        "{} bytes were taken",
+        receiver.written()
+    );
+    receiver.will(Act::BreakHead);
+    let error = in_time(outbound.send_for_status(call())).await.unwrap_err();
+    assert_eq!(told(&error), (Failure::Closed, Delivery::Unknown));
+}

@@ -78,7 +78,11 @@ pub(crate) async fn call(
     let request = Request::builder()
         .method(Method::POST)
         .uri(url)
+        .header(header::ACCEPT, "application/json")
         .header(header::CONTENT_TYPE, "application/json")
+        .header(header::USER_AGENT, "bare/0.1.0")
+        // Kaspi wants one, another for each call
+        .header("x-request-id", format!("{:032x}", fastrand::u128(..)))
         .body(Full::new(Bytes::from(body)))?;
     let answer = client
         .request(request)

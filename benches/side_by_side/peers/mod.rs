@@ -3,6 +3,7 @@
 mod bare;
 mod ours;
 mod outside;
+mod store;
 
 use std::path::PathBuf;
 
@@ -25,6 +26,16 @@ pub(crate) enum Kind {
     Api,
     /// `payments`: an operation, written down in SQLite before it is sent and after.
     Payments,
+    /// The same, written down in PostgreSQL.
+    PaymentsPostgres,
+    /// The gateway, asked over HTTP, with its journal in SQLite.
+    GatewaySqlite,
+    /// The gateway, asked over HTTP, with its journal in PostgreSQL.
+    GatewayPostgres,
+    /// SQLite alone: as many durable commits as an operation makes.
+    StoreSqlite,
+    /// PostgreSQL alone: as many durable commits as an operation makes.
+    StorePostgres,
     /// reqwest, one client kept.
     Reqwest,
     /// reqwest, a client for each call.
@@ -44,6 +55,11 @@ impl Kind {
             Self::Transport => "ours: transport",
             Self::Api => "ours: api",
             Self::Payments => "ours: payments, SQLite",
+            Self::PaymentsPostgres => "ours: payments, PostgreSQL",
+            Self::GatewaySqlite => "ours: gateway, SQLite",
+            Self::GatewayPostgres => "ours: gateway, PostgreSQL",
+            Self::StoreSqlite => "SQLite alone",
+            Self::StorePostgres => "PostgreSQL alone",
             Self::Reqwest => "reqwest",
             Self::ReqwestEach => "reqwest, a client each",
             Self::Curl => "curl, a process each",
@@ -59,7 +75,7 @@ pub(crate) struct Job {
     pub(crate) kind: Kind,
     /// Where the files of `World` are.
     pub(crate) folder: PathBuf,
-    /// `kaspi.toml`, for ours.
+    /// `kaspi.toml`, for ours; for a store alone, the file that it may make or its URL.
     pub(crate) config: PathBuf,
     /// Of the server, or of the way to it.
     pub(crate) port: u16,
@@ -81,6 +97,8 @@ pub(crate) enum Use {
 pub(crate) struct Peer {
     pub(crate) kind: Kind,
     child: Child,
+    /// The gateway that the child asks.
+    _gateway: Option<Child>,
     /// PHP's server, which the child calls.
     _beside: Option<outside::Beside>,
 }
@@ -89,7 +107,7 @@ impl Peer {
     /// Starts one; the reason where this machine cannot.
     pub(crate) fn start(job: &Job) -> Result<Self, String> {
         let kind = job.kind;
-        let mut beside = None;
+        let (mut beside, mut gateway) = (None, None);
         let child = match kind {
             Kind::Reqwest | Kind::ReqwestEach => outside::reqwest(job)?,
             Kind::Httpx => outside::httpx(job)?,
@@ -100,12 +118,20 @@ impl Peer {
                 beside = Some(php);
                 Child::role("peer", &job, Core::Peers).0
             }
+            Kind::GatewaySqlite | Kind::GatewayPostgres => {
+                let (serving, ready) = Child::role("gateway", &job.config, Core::Peers);
+                let mut job = job.clone();
+                job.port = ready["port"].as_u64().unwrap() as u16;
+                gateway = Some(serving);
+                Child::role("peer", &job, Core::Peers).0
+            }
             Kind::Curl if !crate::child::has("curl") => return Err("`curl` is not installed".to_owned()),
             _ => Child::role("peer", job, Core::Peers).0,
         };
         Ok(Self {
             kind,
             child,
+            _gateway: gateway,
             _beside: beside,
         })
     }
@@ -127,8 +153,9 @@ impl Peer {
 pub(crate) async fn run(job: Job) {
     match job.kind {
         Kind::Bare => bare::run(job).await,
-        Kind::Transport | Kind::Api | Kind::Payments => ours::run(job).await,
-        Kind::Php | Kind::Curl => outside::run(job).await,
+        Kind::Transport | Kind::Api | Kind::Payments | Kind::PaymentsPostgres => ours::run(job).await,
+        Kind::StoreSqlite | Kind::StorePostgres => store::run(job).await,
+        Kind::Php | Kind::Curl | Kind::GatewaySqlite | Kind::GatewayPostgres => outside::run(job).await,
         Kind::Reqwest | Kind::ReqwestEach | Kind::Httpx => {
             panic!("{} is a program of its own", job.kind.name())
         }

@@ -22,7 +22,7 @@ pub(super) async fn run(job: Job) {
         async move {
             match job.kind {
                 Kind::Transport => send(app.transport(), bin).await,
-                Kind::Payments => pay(&app, bin).await,
+                Kind::Payments | Kind::PaymentsPostgres => pay(&app, bin).await,
                 _ => create(app.api(), bin).await,
             }
         }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child as Process, Command, Stdio};
 
 use bytes::Bytes;
-use http::Request;
+use http::{Request, header};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
@@ -104,7 +104,7 @@ pub(crate) fn php_server(job: &Job) -> Result<Beside, String> {
     Ok(beside)
 }
 
-/// The rounds of a peer whose work is done by another process: PHP's server, or curl.
+/// The rounds of a peer whose work is done by another process: PHP's server, our gateway, or curl.
 pub(super) async fn run(job: Job) {
     if job.kind == Kind::Curl {
         let (folder, url) = (job.folder.clone(), url(&job));
@@ -119,12 +119,20 @@ pub(super) async fn run(job: Job) {
         .await;
     }
     let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
-    let uri = format!("http://127.0.0.1:{}/", job.port);
+    let (path, order) = match job.kind {
+        Kind::Php => ("/", body()),
+        _ => ("/api/v1/kaspi/create", order()),
+    };
+    let uri = format!("http://127.0.0.1:{}{path}", job.port);
+    let order = Bytes::from(order);
     load::serve(move |_| {
-        let (client, uri) = (client.clone(), uri.clone());
+        let (client, uri, order) = (client.clone(), uri.clone(), order.clone());
         async move {
             let request = Request::post(uri)
-                .body(Full::new(Bytes::from(body())))
+                .header(header::CONTENT_TYPE, "application/json")
+                // each is an operation of its own
+                .header("idempotency-key", format!("{:032x}", fastrand::u128(..)))
+                .body(Full::new(order))
                 .map_err(|error| error.to_string())?;
             let answer = client.request(request).await.map_err(|error| error.to_string())?;
             let status = answer.status();
@@ -134,10 +142,11 @@ pub(super) async fn run(job: Job) {
                 .await
                 .map_err(|error| error.to_string())?
                 .to_bytes();
-            if status.is_success() && text.starts_with(b"{\"success\":true") {
+            let said = String::from_utf8_lossy(&text);
+            if status.is_success() && said.contains("\"success\":true") && said.contains("22345678901") {
                 Ok(())
             } else {
-                Err(format!("{status}: {}", String::from_utf8_lossy(&text)))
+                Err(format!("{status}: {said}"))
             }
         }
     })
@@ -170,6 +179,17 @@ fn curl(folder: &Path, url: &str) -> Result<(), String> {
 
 fn url(job: &Job) -> String {
     format!("https://127.0.0.1:{}/r3/v01/remote/create", job.port)
+}
+
+/// What the gateway is asked for; it fills in the rest itself.
+fn order() -> String {
+    serde_json::json!({
+        "phone": "77000000001",
+        "amount": 1500.5,
+        "message": "Order 17",
+        "organization_bin": world::bins(1)[0].to_string(),
+    })
+    .to_string()
 }
 
 fn body() -> String {

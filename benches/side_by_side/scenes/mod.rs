@@ -4,6 +4,7 @@
 mod bins;
 mod cold;
 mod distance;
+mod gateway;
 mod handshakes;
 mod instructions;
 mod memory;
@@ -12,7 +13,7 @@ mod rotation;
 mod start;
 mod warm;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::Wanted;
 use crate::load::{Round, Sample};
@@ -23,12 +24,11 @@ use crate::world::World;
 type Play = fn(&Plan) -> Scene;
 
 /// Every scene, in the order of the table.
-///
-/// The gateway's and the journal's take their places beside `old_way` and `warm`.
 pub(crate) const ALL: &[(&str, Play)] = &[
     ("warm", warm::play),
     ("instructions", instructions::play),
     ("old-way", old_way::play),
+    ("gateway", gateway::play),
     ("bins", bins::play),
     ("handshakes", handshakes::play),
     ("cold", cold::play),
@@ -101,6 +101,7 @@ pub(crate) async fn run(role: &str, job: &str) {
         "memory" => memory::run(serde_json::from_str(job).unwrap()).await,
         "rotation" => rotation::run(serde_json::from_str(job).unwrap()).await,
         "lookup" => bins::run(serde_json::from_str(job).unwrap()).await,
+        "gateway" => gateway::run(&serde_json::from_str::<PathBuf>(job).unwrap()).await,
         "first" => distance::run(serde_json::from_str(job).unwrap()).await,
         other => panic!("no role `{other}`"),
     }

@@ -1,6 +1,4 @@
 //! Beside what makes everything anew for each call: PHP's curl, curl itself, a client for each call.
-//!
-//! The gateway's scene against PHP belongs here: both take HTTP in and call out over mutual TLS.
 
 use super::{Plan, Turns, find, peers_for, take_turns};
 use crate::figures::Figure;

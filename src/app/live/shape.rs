@@ -111,6 +111,9 @@ pub struct MerchantReport {
     pub state: String,
     /// The BIN whose folder holds the identity that it acts with.
     pub identity: Option<Bin>,
+    /// The variable that holds its own identity, where no file does: it changes with a restart only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity_variable: Option<String>,
     /// `direct` or `wrapper`.
     pub route: Option<String>,
     /// The generation that serves.
@@ -149,6 +152,7 @@ impl MerchantReport {
             name: status.name.clone(),
             state: status.state.as_str().to_owned(),
             identity: status.identity,
+            identity_variable: status.identity_variable.clone(),
             route: status.route.map(|route| {
                 match route {
                     Route::Direct => "direct",

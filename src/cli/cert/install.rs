@@ -265,6 +265,8 @@ fn set_files(given: &IdentitySpec, new: &Identity) -> Result<Vec<SetFile>, Failu
             SetFile::read(PRIVATE_KEY_FILE, private_key)?,
         ],
         IdentityFiles::Single(file) => vec![SetFile::read(single_name(file)?, file)?],
+        // nothing on the command line is one
+        IdentityFiles::Variable(_) => Vec::new(),
     };
     files.extend(password_to_keep(given, new).map(|password| SetFile {
         name: PASSWORD_FILE,

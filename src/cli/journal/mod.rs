@@ -14,6 +14,7 @@ use super::failure::Failure;
 use crate::app::App;
 use crate::payments::{Payments, Resolution, this_person};
 use args::{JournalCommand, Resolve};
+pub(super) use show::local;
 
 pub(super) async fn run(command: JournalCommand, context: &Context<'_>) -> Result<(), Failure> {
     let app = context.open()?;

@@ -149,7 +149,7 @@ pub(super) fn mark(id: OperationId) -> String {
 }
 
 /// By the clocks of Kazakhstan.
-fn local(at: OffsetDateTime) -> String {
+pub(in crate::cli) fn local(at: OffsetDateTime) -> String {
     let at = at.to_offset(KAZAKHSTAN);
     format!(
         "{} {:02}:{:02}:{:02}",

@@ -163,6 +163,8 @@ pub(super) struct SheetJson<'a> {
     row: RowJson<'a>,
     folder: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    identity_variable: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     certificate: Option<&'a Facts>,
     #[serde(skip_serializing_if = "Option::is_none")]
     key_opened_with: Option<&'a str>,
@@ -178,6 +180,7 @@ impl<'a> SheetJson<'a> {
         Self {
             row: RowJson::of(row),
             folder: &report.folder,
+            identity_variable: report.identity_variable.as_deref(),
             certificate: report.certificate.as_ref(),
             key_opened_with: report.key_opened_with.as_deref(),
             loaded_at: report.loaded_at,

@@ -60,10 +60,10 @@ pub(super) fn sheet(row: &Row, source: &str, paint: &Paint) -> String {
     if let Some(owner) = row.identity {
         field(
             "identity",
-            if owner == row.bin {
-                "its own".to_owned()
-            } else {
-                format!("that of {owner}")
+            match &row.identity_variable {
+                Some(variable) => format!("its own, in the variable {variable}: another takes a restart"),
+                None if owner == row.bin => "its own".to_owned(),
+                None => format!("that of {owner}"),
             },
         );
     }

@@ -1,5 +1,6 @@
 //! The example and the manual say what the code does.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::*;
@@ -78,9 +79,32 @@ fn the_manual_has_every_key_and_no_other() {
     let mut known = Vec::new();
     list("kaspi.toml", "", RawFile::FIELDS, &mut known);
     list("merchant.toml", "", RawMerchant::FIELDS, &mut known);
+    known.extend(variables().iter().map(|name| format!("Variables {name}")));
     written.sort();
     known.sort();
     assert_eq!(written, known);
+}
+
+/// Every variable that this room reads, as its source names them.
+fn variables() -> BTreeSet<String> {
+    let mut found = BTreeSet::from(["PORT".to_owned()]);
+    for entry in fs::read_dir(repository().join("src/config")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            continue;
+        }
+        let text = fs::read_to_string(path).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        for end in code.split("\"KASPI_").skip(1) {
+            let end: String = end
+                .chars()
+                .take_while(|c| c.is_ascii_uppercase() || *c == '_')
+                .collect();
+            let bin = if end.ends_with('_') { "<BIN>" } else { "" };
+            found.insert(format!("KASPI_{end}{bin}"));
+        }
+    }
+    found
 }
 
 /// What must be given in a section before a further key can be said there.
@@ -88,6 +112,8 @@ fn given(heading: &str) -> &'static str {
     match heading {
         "[gateway]" => "[gateway]\n",
         "[journal]" => "[journal]\n",
+        "[webhooks]" => "[webhooks]\n",
+        "[telemetry]" => "[telemetry]\notlp_endpoint = \"http://127.0.0.1:4318\"\n",
         "[wrapper]" => "[wrapper]\nbase_url = \"https://shop.example/api\"\ntoken_file = \"wrapper.token\"\n",
         "[[gateway.token]]" => {
             "[[gateway.token]]\nname = \"one\"\nbins = [\"891027350515\"]\n\

@@ -35,6 +35,7 @@ fn relative(place: &Place, files: IdentityFiles) -> IdentityFiles {
             private_key: short(private_key),
         },
         IdentityFiles::Single(file) => IdentityFiles::Single(short(file)),
+        other @ IdentityFiles::Variable(_) => other,
     }
 }
 

@@ -251,7 +251,7 @@ fn unknown_keys() {
     unknown key `kapsi` in the top level of /x/kaspi.toml line 1; did you mean `kaspi`?
     unknown key `bin` in [[gateway.token]] of /x/kaspi.toml line 3; did you mean `bins`?
     unknown key `a\nb` in the top level of /x/kaspi.toml line 1
-      hint: known there: `default_bin`, `certs_dir`, `state_dir`, `kaspi`, `gateway`, `wrapper`, `journal`
+      hint: known there: `default_bin`, `certs_dir`, `state_dir`, `kaspi`, `gateway`, `wrapper`, `journal`, `webhooks`, `telemetry`
     ");
 }
 

@@ -3,6 +3,8 @@
 mod documents;
 mod folders;
 mod main_file;
+mod variables;
+mod webhooks;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -75,6 +75,11 @@ impl Desk<'_> {
                 count = 2;
             }
             IdentityFiles::Single(path) => draft.facts.add("identity", file_facts(path)),
+            IdentityFiles::Variable(variable) => {
+                let facts = json!({ "variable": variable.name(), "bytes": variable.expose().len() });
+                draft.facts.add("identity", facts);
+                count = 0;
+            }
         }
         let passwords: Vec<Value> = self
             .subject
@@ -91,6 +96,7 @@ impl Desk<'_> {
             draft.warning(warning);
         }
         let well = match count {
+            0 => "a variable holds certificate and key: another takes a restart".to_owned(),
             1 => "one file holds certificate and key, private to its owner".to_owned(),
             _ => "certificate and key are there, the key is private".to_owned(),
         };
@@ -270,6 +276,7 @@ impl Desk<'_> {
         match &self.subject.identity.files {
             IdentityFiles::Pair { certificate, .. } => certificate,
             IdentityFiles::Single(path) => path,
+            IdentityFiles::Variable(variable) => Path::new(variable.name()),
         }
     }
 

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use subtle::ConstantTimeEq as _;
 
 use super::pages::spoken;
@@ -76,7 +76,7 @@ async fn admitted(hall: &Hall, request: Request) -> Result<Request, Turned> {
         return Ok(request);
     }
     if hall.door.is_open() {
-        near(headers)?;
+        near(headers, request.uri())?;
     }
     let standing = hall.sessions.standing(headers, &hall.door).ok_or(Turned::Out)?;
     let mut request = request;
@@ -96,13 +96,13 @@ fn changes(method: &Method) -> bool {
 }
 
 /// Without tokens only this machine may come; a browser's page of ours may say whose it is.
-pub(super) fn near(headers: &HeaderMap) -> Result<(), Problem> {
+pub(super) fn near(headers: &HeaderMap, uri: &Uri) -> Result<(), Problem> {
     let mut rest = headers.clone();
     if rest.contains_key(header::ORIGIN) {
         own_page(headers)?;
         rest.remove(header::ORIGIN);
     }
-    refuse_from_afar(&rest)
+    refuse_from_afar(&rest, uri)
 }
 
 /// Whether a form comes from a page of this gateway, as far as the browser says.

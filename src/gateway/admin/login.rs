@@ -82,7 +82,7 @@ async fn entered(hall: &Hall, request: Request) -> Result<Response, Wrong> {
     let _ = fields.optional("lang", input::text);
     fields.finish()?;
     let token = if hall.door.is_open() {
-        guard::near(&head.headers)?;
+        guard::near(&head.headers, &head.uri)?;
         None
     } else {
         let hash = sha256(token.unwrap_or_default().trim().as_bytes());

@@ -17,7 +17,8 @@ pub(super) struct Access {
 }
 
 impl Access {
-    /// As with the key in use; where there is none, as with the merchant's folder, for the owner alone.
+    /// As with the key in use; where there is none, as with the merchant's folder: for the owner alone, and
+    /// for the group where the folder hands its group down (setgid), which somebody did so that it reads.
     pub(super) fn of(folder: &Path) -> Result<Self, SetError> {
         let installed = folder.join(CURRENT_LINK);
         let places = [installed.as_path(), folder];
@@ -35,7 +36,7 @@ impl Access {
         Ok(Self {
             user: metadata.uid(),
             group: metadata.gid(),
-            group_reads: false,
+            group_reads: metadata.mode() & 0o2040 == 0o2040,
         })
     }
 

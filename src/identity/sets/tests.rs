@@ -229,4 +229,11 @@ fn files_are_for_the_owner_and_for_a_group_that_could_read_before() {
     assert_eq!(mode(".sets"), 0o750);
     assert_eq!(mode(".sets/1"), 0o750);
     assert_eq!(mode(".sets/1/private.key"), 0o640);
+    // no key yet, and a folder that hands its group down, as a package makes it
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o2750)).unwrap();
+    install(folder.path(), "one", false);
+    let mode = |path: &str| fs::metadata(folder.path().join(path)).unwrap().mode() & 0o777;
+    assert_eq!(mode(".sets/1"), 0o750);
+    assert_eq!(mode(".sets/1/private.key"), 0o640);
 }

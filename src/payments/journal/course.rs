@@ -87,7 +87,8 @@ impl Step for Finish {
     }
 }
 
-/// The outcome has been told to its caller.
+/// The outcome has been told to its caller. What has none yet cannot have been told: whoever heard that it
+/// is under way, or that nobody knows, is to hear the end too when he asks again.
 pub(super) struct Delivered(pub(super) OperationId);
 
 impl Step for Delivered {
@@ -97,7 +98,8 @@ impl Step for Delivered {
         let args = args![self.0.to_string(), tx.now];
         tx.conn
             .run(
-                "UPDATE operations SET delivered_at = $2 WHERE id = $1 AND delivered_at IS NULL",
+                "UPDATE operations SET delivered_at = $2 WHERE id = $1 AND delivered_at IS NULL \
+                 AND state NOT IN ('recorded', 'sent', 'unknown')",
                 &args,
             )
             .await?;
@@ -235,6 +237,12 @@ impl Step for SettleOwner {
                 &args,
             )
             .await?;
+        tx.conn
+            .run(
+                "UPDATE webhook_deliveries SET owner = NULL, taken_at = NULL WHERE owner = $1",
+                &args,
+            )
+            .await?;
         // what it did stands in the histories, in words
         tx.conn.run("DELETE FROM owners WHERE id = $1", &args).await?;
         Ok(settled)
@@ -307,6 +315,8 @@ async fn settle(
 
 async fn settle_by(tx: &mut Tx<'_>, operation: &mut Operation, change: Change<'_>) -> Result<(), StepError> {
     operation.record.settled_at = Some(time_at(tx.now)?);
+    // whatever was told before was not this
+    operation.record.delivered_at = None;
     operation.next_check_at = (change.to == OperationState::Unknown).then_some(tx.now);
     let (from, accepted) = (operation.record.state, change.to == OperationState::Accepted);
     audit::advance(tx, operation, change).await?;

@@ -12,6 +12,9 @@ use crate::base::{Amount, Balance, Bin, OperationId, PaymentId};
 /// How many events get their places in one transaction at most.
 const PLACED: i64 = 1000;
 
+/// The columns that [`event`] needs.
+pub(super) const EVENT: &str = "position, at, bin, payment_id, operation, facts";
+
 /// Tells that a payment was made.
 pub(super) async fn created(
     tx: &mut Tx<'_>,
@@ -209,7 +212,7 @@ impl Step for Events {
             limit => limit.min(1000),
         };
         let sql = format!(
-            "SELECT position, at, bin, payment_id, operation, facts FROM events WHERE position > $1{wanted} \
+            "SELECT {EVENT} FROM events WHERE position > $1{wanted} \
              ORDER BY position LIMIT {limit}"
         );
         let rows = tx.conn.rows(&sql, &args).await?;
@@ -233,7 +236,7 @@ impl Step for Newest {
     }
 }
 
-fn event(row: &Row) -> Result<Event, StepError> {
+pub(super) fn event(row: &Row) -> Result<Event, StepError> {
     Ok(Event {
         position: row.int("position")?,
         at: time_at(row.int("at")?)?,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::begin::{Begin, Trace};
@@ -26,7 +27,7 @@ use super::{
     Outcome, Page, PaymentFilter, PaymentRecord, Resolution, Store, UnknownOperations, Verified, WatchPlan,
 };
 use crate::api::PaymentStatus;
-use crate::base::{Balance, Bin, Explain as _, OperationId, PaymentId};
+use crate::base::{Balance, Bin, Explain as _, OperationId, PaymentId, TRACE};
 
 /// A journal that could not be opened is tried again after this.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -152,6 +153,11 @@ impl Journal {
 
     /// Writes an operation down, or finds the one that its key stands for. Durable when it returns.
     pub(in crate::payments) async fn begin(&self, new: NewOperation) -> Result<Begun, JournalError> {
+        let span = tracing::info_span!(target: TRACE, "journal.begin");
+        self.begin_or_find(new).instrument(span).await
+    }
+
+    async fn begin_or_find(&self, new: NewOperation) -> Result<Begun, JournalError> {
         let begun = self.begin_once(new.clone()).await?;
         if let Begun::Existing(found) = &begun
             && found.state.is_running()
@@ -204,11 +210,15 @@ impl Journal {
         id: OperationId,
         rest_before: Option<Balance>,
     ) -> Result<bool, JournalError> {
-        self.for_money()
-            .await?
-            .engine
-            .write(Sent { id, rest_before })
-            .await
+        let span = tracing::info_span!(target: TRACE, "journal.sent");
+        let write = async {
+            self.for_money()
+                .await?
+                .engine
+                .write(Sent { id, rest_before })
+                .await
+        };
+        write.instrument(span).await
     }
 
     /// Writes an outcome down, from `recorded` or `sent`, or late from `unknown`; gives the record as it
@@ -220,13 +230,12 @@ impl Journal {
         id: OperationId,
         outcome: Outcome,
     ) -> Result<OperationRecord, JournalError> {
-        match self
-            .write(Finish {
-                id,
-                outcome: outcome.clone(),
-            })
-            .await
-        {
+        let span = tracing::info_span!(target: TRACE, "journal.finish");
+        let finish = Finish {
+            id,
+            outcome: outcome.clone(),
+        };
+        match self.write(finish).instrument(span).await {
             Ok(record) => {
                 self.0.running.ended(id);
                 Ok(record)
@@ -592,7 +601,7 @@ impl Journal {
         Ok(written)
     }
 
-    async fn read<S: Step>(&self, step: S) -> Result<S::Output, JournalError> {
+    pub(super) async fn read<S: Step>(&self, step: S) -> Result<S::Output, JournalError> {
         self.store().await?.engine.read(step).await
     }
 

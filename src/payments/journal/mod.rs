@@ -6,6 +6,7 @@
 mod audit;
 mod begin;
 mod course;
+mod deliveries;
 mod derived;
 mod engine;
 mod error;
@@ -44,6 +45,10 @@ use time::OffsetDateTime;
 
 use crate::base::{Clock, OperationId, Secret};
 
+pub(in crate::payments) use deliveries::{AttemptNote, Next};
+pub use deliveries::{
+    DeliveryAttempt, DeliveryFilter, DeliveryState, DueDelivery, EndpointState, Subscription, WebhookDelivery,
+};
 pub use error::{Cause, JournalError};
 pub use event::{Event, EventFacts, EventFilter, EventKind, NewEvent};
 pub use filter::{Cursor, Filter, Page, PaymentFilter};

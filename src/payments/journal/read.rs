@@ -267,7 +267,7 @@ async fn taken_out(tx: &mut Tx<'_>, verified: &mut Verified) -> Result<(), StepE
     Ok(())
 }
 
-fn compared(args: &mut Vec<Arg>, column: &str, value: Option<i64>) -> String {
+pub(super) fn compared(args: &mut Vec<Arg>, column: &str, value: Option<i64>) -> String {
     match value {
         None => String::new(),
         Some(value) => {
@@ -278,7 +278,7 @@ fn compared(args: &mut Vec<Arg>, column: &str, value: Option<i64>) -> String {
 }
 
 /// One record more than a page has room for tells whether another page follows.
-fn paged(
+pub(super) fn paged(
     table: &str,
     columns: &str,
     mut wanted: String,
@@ -293,7 +293,7 @@ fn paged(
     )
 }
 
-fn page<T>(found: Vec<(i64, T)>, size: usize) -> Result<Page<T>, StepError> {
+pub(super) fn page<T>(found: Vec<(i64, T)>, size: usize) -> Result<Page<T>, StepError> {
     let more = found.len() > size;
     let next = found
         .get(size.saturating_sub(1))

@@ -181,7 +181,7 @@ fn optional_json<T: DeserializeOwned>(row: &Row, column: &'static str) -> Result
         .transpose()
 }
 
-fn optional_time(row: &Row, column: &'static str) -> Result<Option<OffsetDateTime>, StepError> {
+pub(super) fn optional_time(row: &Row, column: &'static str) -> Result<Option<OffsetDateTime>, StepError> {
     row.optional_int(column)?.map(time_at).transpose()
 }
 

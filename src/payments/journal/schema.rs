@@ -14,6 +14,7 @@ pub(super) const KNOWN: i64 = 5;
 const SQLITE: &[(i64, &str)] = &[
     (1, include_str!("migrations/sqlite_0001.sql")),
     (2, include_str!("migrations/sqlite_0002.sql")),
+    (3, include_str!("migrations/sqlite_0003.sql")),
     (4, include_str!("migrations/sqlite_0004.sql")),
     (5, include_str!("migrations/sqlite_0005.sql")),
 ];
@@ -21,6 +22,7 @@ const SQLITE: &[(i64, &str)] = &[
 const POSTGRES: &[(i64, &str)] = &[
     (1, include_str!("migrations/postgres_0001.sql")),
     (2, include_str!("migrations/postgres_0002.sql")),
+    (3, include_str!("migrations/postgres_0003.sql")),
     (4, include_str!("migrations/postgres_0004.sql")),
     (5, include_str!("migrations/postgres_0005.sql")),
 ];

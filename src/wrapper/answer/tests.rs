@@ -104,6 +104,42 @@ fn a_no_is_a_no_only_where_it_is_clear() {
         ),
         (
             200,
+            r#"{"status": false, "error": "Превышено время ожидания ответа"}"#,
+            "wrapper_refused",
+            Unknown,
+        ),
+        (
+            200,
+            r#"{"status": false, "data": null, "error": "Ошибка соединения с Kaspi"}"#,
+            "wrapper_refused",
+            Unknown,
+        ),
+        (
+            200,
+            r#"{"status": false, "data": {"errors": ["Внутренняя ошибка, попробуйте позже"]}}"#,
+            "wrapper_refused",
+            Unknown,
+        ),
+        (
+            200,
+            r#"{"status": false, "error": "Max retries exceeded"}"#,
+            "wrapper_refused",
+            Unknown,
+        ),
+        (
+            200,
+            r#"{"status": false, "error": "Клиент не найден"}"#,
+            "wrapper_refused",
+            Refused,
+        ),
+        (
+            400,
+            r#"{"status": true, "data": {"externalId": 5}}"#,
+            "wrapper_answer",
+            Unknown,
+        ),
+        (
+            200,
             r#"{"status": false, "data": {"errors": {"OUTCOME_UNKNOWN": "see the journal"}}}"#,
             "wrapper_refused",
             Unknown,

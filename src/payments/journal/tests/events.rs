@@ -158,6 +158,9 @@ async fn a_journal_of_before_has_no_events_and_gets_them_from_now_on(place: Plac
     journal.close().await;
     let mut statements = vec![
         "DROP TABLE events",
+        "DROP TABLE webhook_endpoints",
+        "DROP TABLE webhook_deliveries",
+        "DROP TABLE webhook_attempts",
         "DELETE FROM _sqlx_migrations WHERE version > 1",
     ];
     if !place.is_sqlite() {

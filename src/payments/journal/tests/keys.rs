@@ -200,6 +200,31 @@ async fn a_derived_key_lives_as_long_as_the_outcome_is_in_doubt(place: Place) {
         "new"
     );
 
+    // unknown and told so, then found to have happened: that has been told to nobody
+    let new = || refund(7).derived("refund of 7", &[FLOWERS], zero);
+    let unknown = end(&journal, new(), Outcome::Unknown(why("timeout"))).await;
+    journal.delivered(unknown.id).await.unwrap();
+    let accepted = Resolution::Accepted {
+        payment_id: None,
+        return_operation_id: None,
+    };
+    journal
+        .settle(unknown.id, accepted, true, "reconcile", "less by the amount")
+        .await
+        .unwrap();
+    let found = again(new()).await;
+    assert_eq!((found.word(), found.record().id), ("existing", unknown.id));
+    journal.delivered(unknown.id).await.unwrap();
+    assert_eq!(again(new()).await.word(), "new");
+
+    // under way and told so, likewise
+    let new = || invoice().derived("slow", &[FLOWERS], zero);
+    let slow = send(&journal, new()).await;
+    journal.delivered(slow).await.unwrap();
+    journal.finish(slow, made(7)).await.unwrap();
+    let found = again(new()).await;
+    assert_eq!((found.word(), found.record().id), ("existing", slow));
+
     // not sent is sent anew
     let new = || invoice().derived("other", &[FLOWERS], zero);
     let first = end(&journal, new(), Outcome::NotSent(why("no_connection"))).await;

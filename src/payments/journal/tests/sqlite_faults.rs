@@ -299,7 +299,7 @@ impl Disk {
         std::fs::create_dir(&small).unwrap();
         place.store = Store::Sqlite(small.join("kaspi.db"));
         let disk = Self(small);
-        if disk.run("mount", &["-t", "tmpfs", "-o", "size=512k,mode=700", "tmpfs"]) {
+        if disk.run("mount", &["-t", "tmpfs", "-o", "size=768k,mode=700", "tmpfs"]) {
             return Some(disk);
         }
         assert!(
