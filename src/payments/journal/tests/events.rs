@@ -161,10 +161,16 @@ async fn a_journal_of_before_has_no_events_and_gets_them_from_now_on(place: Plac
         "DROP TABLE webhook_endpoints",
         "DROP TABLE webhook_deliveries",
         "DROP TABLE webhook_attempts",
+        "DROP TABLE trail",
+        "DROP INDEX payments_paid",
         "DELETE FROM _sqlx_migrations WHERE version > 1",
     ];
     if !place.is_sqlite() {
-        statements.extend(["DROP TABLE event_places", "DROP FUNCTION kaspi_events_stay"]);
+        statements.extend([
+            "DROP TABLE event_places",
+            "DROP FUNCTION kaspi_events_stay",
+            "DROP FUNCTION kaspi_trail_stays",
+        ]);
     }
     for statement in statements {
         place.sql(statement).await;
