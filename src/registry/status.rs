@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
-use super::holding::EXPIRY_WARNING_DAYS;
+use super::holding::{self, EXPIRY_WARNING_DAYS};
 use super::slot::Subscriber;
 use super::{Attempts, RegistryError, Seat};
 use crate::base::{Bin, TradePointId, chain_text};
@@ -49,6 +49,15 @@ pub struct MerchantStatus {
     pub problem: Option<Arc<RegistryError>>,
     /// What became of reading its files, as far as this process knows.
     pub attempts: Attempts,
+}
+
+impl MerchantStatus {
+    /// The threshold of [`days_left`](Self::days_left) that is passed: 60, 30, 14 or 7 days, and from the
+    /// last day on each day; none before.
+    #[must_use]
+    pub fn expiry_mark(&self) -> Option<i64> {
+        self.days_left.and_then(holding::expiry_mark)
+    }
 }
 
 /// Whether calls for a BIN are served.
