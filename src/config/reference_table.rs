@@ -222,6 +222,20 @@ pub(super) const SECTIONS: &[Section] = &[
                 example: "`256`",
             },
             Key {
+                name: "token_streams",
+                takes: "whole number",
+                default: "`64`",
+                meaning: "Event streams of one token at one time. Further ones are answered 429 with `Retry-After`",
+                example: "`8`",
+            },
+            Key {
+                name: "max_streams",
+                takes: "whole number",
+                default: "`512`",
+                meaning: "Event streams at one time, and never more than half of `max_connections`. Further ones are answered 503 with `Retry-After`",
+                example: "`2000`",
+            },
+            Key {
                 name: "log",
                 takes: r#"`"text"` or `"json"`"#,
                 default: r#"`"text"`"#,

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::events_kit::{EVENTS, Stream};
 use super::gateway_kit::{Golden, Served};
 use super::kit::{FLOWERS, GIFTS};
 
@@ -286,12 +287,19 @@ async fn the_document_is_made_from_the_handlers_and_shown_without_the_internet()
         }
         // an empty call is answered with a status that the document names
         for (method, operation) in methods {
-            let reply = served.ask(&method.to_uppercase(), &target, &[], None).await;
+            // one answer has no end: its head is enough
+            let status = if target == EVENTS {
+                Stream::open(served.address, "", &[]).await.status
+            } else {
+                served
+                    .ask(&method.to_uppercase(), &target, &[], None)
+                    .await
+                    .status
+            };
             let responses = operation["responses"].as_object().unwrap();
             assert!(
-                responses.contains_key(&reply.status.to_string()),
-                "{method} {path}: {} is not documented",
-                reply.status
+                responses.contains_key(&status.to_string()),
+                "{method} {path}: {status} is not documented"
             );
         }
     }
