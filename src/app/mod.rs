@@ -47,10 +47,10 @@ pub(crate) use canary::answered;
 pub use gateway::Following;
 use live::{LiveError, LiveServer, Window};
 pub use serve::{ServeError, Service};
-#[cfg(feature = "cli")]
-pub(crate) use webhooks::webhook_outbound;
 #[cfg(feature = "telemetry")]
 pub use telemetry::{Telemetry, TelemetryError};
+#[cfg(feature = "cli")]
+pub(crate) use webhooks::webhook_outbound;
 
 /// Everything that a program needs to speak for the configured BINs.
 #[derive(Debug)]

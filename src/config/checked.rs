@@ -7,7 +7,8 @@ use std::time::Duration;
 use http::Uri;
 
 use super::{
-    ConfigWarning, GatewaySettings, IdentityVariable, JournalSettings, TelemetrySettings, WebhookSpec, WebhooksSettings, WrapperSettings,
+    ConfigWarning, GatewaySettings, IdentityVariable, JournalSettings, TelemetrySettings, WebhookSpec,
+    WebhooksSettings, WrapperSettings,
 };
 use crate::base::{Bin, Password, PhoneFormat, TradePoint};
 

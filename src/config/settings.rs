@@ -12,7 +12,8 @@ use super::read::{self, SECRET_LIMIT};
 use super::setting::Located;
 use super::{
     Config, ConfigError, ConfigWarning, Environment, KaspiSettings, KeyExchange, ProxyAuth, ProxySettings,
-    Setting, StatusVersion, Timeouts, TrustSettings, duration, gateway, suggestion, telemetry, url, variables, webhooks,
+    Setting, StatusVersion, Timeouts, TrustSettings, duration, gateway, suggestion, telemetry, url,
+    variables, webhooks,
 };
 use crate::base::{Bin, Password, PhoneFormat};
 
