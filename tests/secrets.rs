@@ -25,6 +25,10 @@ const ALLOWED: &[(&str, &str)] = &[
         "SHA-256 of nothing",
     ),
     (
+        "0af7651916cd43dd8448eb211c80319c",
+        "the trace id of the W3C's own example",
+    ),
+    (
         "7010001545",
         "the documents' own made-up phone number, without its prefix",
     ),

@@ -17,10 +17,13 @@ use super::kit::{FLOWERS, in_time};
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const PARENT: &str = "b7ad6b7169203331";
 
+/// A path, and the body that was sent to it.
+type Told = (String, Vec<u8>);
+
 /// Takes what it is told, and keeps it as it came.
 struct Collector {
     address: SocketAddr,
-    bodies: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+    bodies: Arc<Mutex<Vec<Told>>>,
 }
 
 impl Collector {
@@ -66,7 +69,7 @@ impl Collector {
     }
 }
 
-fn read(mut stream: TcpStream) -> Option<(String, Vec<u8>)> {
+fn read(mut stream: TcpStream) -> Option<Told> {
     let mut got = Vec::new();
     let mut buffer = [0; 4096];
     loop {
