@@ -200,7 +200,10 @@ pub(super) enum Command {
     )]
     Journal(JournalCommand),
     /// Events told to a merchant's own systems: looking, checking, sending again
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  kaspi webhook list\n  kaspi webhook log --bin 891027350515 --state dead"
+    )]
     Webhook(Webhook),
     /// What is wrong with a BIN, and what to do about it
     #[command(

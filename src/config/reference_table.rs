@@ -256,20 +256,6 @@ pub(super) const SECTIONS: &[Section] = &[
                 meaning: r#"How long the same call of a caller without idempotency keys counts as a repetition; `"0s"` is off"#,
                 example: r#"`"0s"`"#,
             },
-            Key {
-                name: "token_streams",
-                takes: "whole number",
-                default: "`64`",
-                meaning: "Event streams of one token at one time. Further ones are answered 429 with `Retry-After`",
-                example: "`8`",
-            },
-            Key {
-                name: "max_streams",
-                takes: "whole number",
-                default: "`512`",
-                meaning: "Event streams at one time, and never more than half of `max_connections`. Further ones are answered 503 with `Retry-After`",
-                example: "`2000`",
-            },
         ],
     },
     Section {

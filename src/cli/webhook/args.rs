@@ -12,7 +12,7 @@ use crate::payments::{Cursor, DeliveryState};
 pub(in crate::cli) enum Webhook {
     /// Receive webhooks, check their signatures and print them, for developers
     #[command(
-        after_help = "Example: kaspi webhook listen --listen 127.0.0.1:9000 --secret-file webhook.secret\n\nA line for each request; one with a wrong signature is told as such and answered with 401. Ctrl-C ends it."
+        after_help = "Examples:\n  kaspi webhook listen --listen 127.0.0.1:9000 --secret-file webhook.secret\n\nA line for each request; one with a wrong signature is told as such and answered with 401. Ctrl-C ends it."
     )]
     Listen {
         /// Where requests come; port 0 takes a free one
@@ -23,7 +23,7 @@ pub(in crate::cli) enum Webhook {
     },
     /// Check the signature of one request, whose body comes on standard input
     #[command(
-        after_help = "Example: kaspi webhook verify --secret-file webhook.secret --id msg_0193 --timestamp 1764250000 --signature 'v1,...' < body.json\n\nExit code 0 where it fits, 1 where not, and then why. The body must be byte for byte as it came."
+        after_help = "Examples:\n  kaspi webhook verify --secret-file webhook.secret --id msg_0193 --timestamp 1764250000 --signature 'v1,...' < body.json\n\nExit code 0 where it fits, 1 where not, and then why. The body must be byte for byte as it came."
     )]
     Verify {
         #[command(flatten)]
@@ -39,17 +39,20 @@ pub(in crate::cli) enum Webhook {
         signature: String,
     },
     /// The secrets that webhooks are signed with
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  kaspi webhook secret new > webhook.secret"
+    )]
     Secret(Secret),
     /// The webhooks and how each has been served
-    #[command(after_help = "Example: kaspi webhook list --bin 891027350515")]
+    #[command(after_help = "Examples:\n  kaspi webhook list --bin 891027350515")]
     List,
     /// What was sent, the latest first, with every attempt
-    #[command(after_help = "Example: kaspi webhook log --bin 891027350515 --state dead")]
+    #[command(after_help = "Examples:\n  kaspi webhook log --bin 891027350515 --state dead")]
     Log(Log),
     /// Send again what was given up, or one that was delivered
     #[command(
-        after_help = "Example: kaspi webhook resend --all-dead --bin 891027350515\n\nThe running gateway sends it, under the same `webhook-id`."
+        after_help = "Examples:\n  kaspi webhook resend --all-dead --bin 891027350515\n\nThe running gateway sends it, under the same `webhook-id`."
     )]
     Resend {
         /// What is sent again: the `webhook-id` that `kaspi webhook log` shows
@@ -67,7 +70,7 @@ pub(in crate::cli) enum Webhook {
         name: Option<String>,
     },
     /// Send a signed `webhook.test` event now, and show the answer
-    #[command(after_help = "Example: kaspi webhook test --bin 891027350515")]
+    #[command(after_help = "Examples:\n  kaspi webhook test --bin 891027350515")]
     Test {
         /// Only to the webhook of this name
         #[arg(long, value_name = "NAME")]
@@ -78,7 +81,9 @@ pub(in crate::cli) enum Webhook {
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Secret {
     /// Make a secret, 256 bits from the system
-    #[command(after_help = "Example: (umask 077; kaspi webhook secret new > webhook.secret)")]
+    #[command(
+        after_help = "Examples:\n  kaspi webhook secret new > webhook.secret\n\nWith `umask 077` before it the file is for its owner alone."
+    )]
     New,
 }
 
