@@ -189,8 +189,9 @@ async fn a_gateway_that_ends_meanwhile_ends_the_waiting() {
         let new = bank.delivers(end, &[OWNER]);
         let link = bank.folder_of(OWNER).join("current");
         let before = fs::read_link(&link).ok();
+        // every request: what keeps a connection ready may come before the one that is waited for
         let slow = Fault::new(FaultKind::Delay).delayed(Duration::from_secs(10));
-        bank.scene.sandbox.arm(slow).await;
+        bank.scene.sandbox.arm(slow.times(10_000)).await;
         let (ran, ()) = tokio::join!(bank.install(OWNER, &new, &["--no-canary"]), async {
             until(|| fs::read_link(&link).ok() != before).await;
             served.signal(end);
