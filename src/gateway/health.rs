@@ -210,7 +210,7 @@ async fn numbers(hall: &Hall, request: Request) -> Result<Response, Problem> {
     gather_books(&books(hall, &call.visitor).await, &gauges);
     let mut response = Response::new(Body::from(format!(
         "{}{}",
-        hall.metrics.render(),
+        hall.metrics.render(|bin| call.visitor.may_for(bin)),
         gauges.render()
     )));
     response.headers_mut().insert(

@@ -117,9 +117,11 @@ impl Metrics {
         self.connections.load(Ordering::Relaxed)
     }
 
-    /// The counters.
-    pub(super) fn render(&self) -> String {
-        self.handle.render()
+    /// The counters, without those of BINs that the one who asks may not see.
+    pub(super) fn render(&self, may_see: impl Fn(Bin) -> bool) -> String {
+        let whole = self.handle.render();
+        let lines = whole.split_inclusive('\n');
+        lines.filter(|line| told_bin(line).is_none_or(&may_see)).collect()
     }
 
     /// Keeps samples from piling up where nobody asks.
@@ -129,6 +131,13 @@ impl Metrics {
             self.handle.run_upkeep();
         }
     }
+}
+
+/// The BIN that a sample is of. Route patterns and words of ours, the other labels, hold no such text.
+fn told_bin(line: &str) -> Option<Bin> {
+    let (_, rest) = line.split_once("bin=\"")?;
+    let (bin, _) = rest.split_once('"')?;
+    bin.parse().ok()
 }
 
 /// One open connection.

@@ -157,7 +157,12 @@ async fn a_token_acts_for_its_own_bins_and_does_its_own_verbs() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_operators_see_takes_a_token_for_operators() {
     let served = Served::guarded().await;
-    let (shop, admin) = (bearer(SHOP), bearer(ADMIN));
+    let (shop, admin, both) = (bearer(SHOP), bearer(ADMIN), bearer(BOTH));
+    // what the other shop does is counted, and nothing of this operator's
+    for bin in [FLOWERS, GIFTS] {
+        let as_both = [("authorization", both.as_str())];
+        served.invoice(&as_both, &order(Some(bin))).await;
+    }
     for target in ["/status", "/metrics"] {
         assert_eq!(served.get(target).await.status, 401, "{target}");
         let as_shop = [("authorization", shop.as_str())];
@@ -173,6 +178,8 @@ async fn what_operators_see_takes_a_token_for_operators() {
             reply.body.contains(FLOWERS) && !reply.body.contains(GIFTS),
             "{reply:?}"
         );
+        let counted = format!("kaspi_operations_total{{route=\"/api/v1/kaspi/create\",bin=\"{FLOWERS}\"");
+        assert_eq!(reply.body.contains(&counted), target == "/metrics", "{reply:?}");
     }
     for target in ["/healthz", "/readyz", "/openapi.json", "/docs"] {
         assert_eq!(served.get(target).await.status, 200, "{target}");

@@ -1,98 +1,30 @@
 //! What callers send, field by field. Everything that is wrong is told at once, in FastAPI's shape.
 
+mod complaint;
+mod value;
+
 use std::fmt;
 
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
-use serde::ser::{Serialize, SerializeStruct, Serializer};
 use serde_json::value::RawValue;
 
+pub(super) use self::complaint::{Complaint, Wrong};
+pub(super) use self::value::{Given, amount, bin, external_id, payment, phone, text, trade_point};
 use super::problem::Problem;
-use crate::base::{Amount, AmountError, Bin, ExternalId, PaymentId, PhoneNumber, TradePointId};
-
-/// One thing that is wrong with what a caller sent: `{"loc": [...], "msg": "...", "type": "..."}`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Complaint {
-    place: &'static str,
-    pub(super) name: Option<String>,
-    at: Option<usize>,
-    pub(super) msg: String,
-    kind: &'static str,
-}
-
-/// Why one value cannot be used.
-pub(super) type Wrong = (&'static str, String);
-
-/// A value as the caller wrote it.
-#[derive(Clone, Debug)]
-pub(super) enum Given {
-    /// JSON's `null`.
-    Null,
-    /// A text.
-    Text(String),
-    /// A number, in the digits that were sent: no float comes between.
-    Number(String),
-    /// Something that no field takes.
-    Other(&'static str),
-}
 
 /// The fields of one request.
 #[derive(Debug)]
-pub(super) struct Fields {
+pub(in crate::gateway) struct Fields {
     place: &'static str,
     given: Vec<(String, Given)>,
     complaints: Vec<Complaint>,
 }
 
-impl Complaint {
-    fn new(place: &'static str, name: Option<&str>, (kind, msg): Wrong) -> Self {
-        Self {
-            place,
-            name: name.map(quoted),
-            at: None,
-            msg,
-            kind,
-        }
-    }
-
-    /// A complaint about one named value.
-    pub(super) fn about(place: &'static str, name: &str, wrong: Wrong) -> Self {
-        Self::new(place, Some(name), wrong)
-    }
-}
-
-impl Serialize for Complaint {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(serde::Serialize)]
-        #[serde(untagged)]
-        enum Step<'a> {
-            Word(&'a str),
-            At(usize),
-        }
-        let mut loc = vec![Step::Word(self.place)];
-        loc.extend(self.name.as_deref().map(Step::Word));
-        loc.extend(self.at.map(Step::At));
-        let mut object = serializer.serialize_struct("Complaint", 3)?;
-        object.serialize_field("loc", &loc)?;
-        object.serialize_field("msg", &self.msg)?;
-        object.serialize_field("type", self.kind)?;
-        object.end()
-    }
-}
-
-impl fmt::Display for Complaint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.name {
-            Some(name) => write!(f, "`{name}`: {}", self.msg),
-            None => f.write_str(&self.msg),
-        }
-    }
-}
-
 impl Fields {
     /// The fields of a JSON object.
-    pub(super) fn of_json(body: &[u8], known: &[&'static str]) -> Result<Self, Problem> {
+    pub(in crate::gateway) fn of_json(body: &[u8], known: &[&'static str]) -> Result<Self, Problem> {
         let place = "body";
         if body.iter().all(u8::is_ascii_whitespace) {
             let wrong = ("missing", "Field required".to_owned());
@@ -108,7 +40,7 @@ impl Fields {
     }
 
     /// The parameters of a query. Only names are ever repeated in an error: a value may be a token.
-    pub(super) fn of_query(query: Option<&str>, known: &[&'static str]) -> Self {
+    pub(in crate::gateway) fn of_query(query: Option<&str>, known: &[&'static str]) -> Self {
         let place = "query";
         let mut unreadable = Vec::new();
         let mut given = Vec::new();
@@ -160,7 +92,7 @@ impl Fields {
     }
 
     /// A field that must be there.
-    pub(super) fn required<T>(
+    pub(in crate::gateway) fn required<T>(
         &mut self,
         name: &'static str,
         read: impl FnOnce(&Given) -> Result<T, Wrong>,
@@ -174,7 +106,7 @@ impl Fields {
     }
 
     /// A field that may be absent or null.
-    pub(super) fn optional<T>(
+    pub(in crate::gateway) fn optional<T>(
         &mut self,
         name: &'static str,
         read: impl FnOnce(&Given) -> Result<T, Wrong>,
@@ -189,7 +121,7 @@ impl Fields {
     }
 
     /// The values, which are there where nothing is wrong; or everything that is.
-    pub(super) fn all<T>(self, values: Option<T>) -> Result<T, Problem> {
+    pub(in crate::gateway) fn all<T>(self, values: Option<T>) -> Result<T, Problem> {
         match values {
             Some(values) if self.complaints.is_empty() => Ok(values),
             _ => Err(Problem::Input(self.complaints)),
@@ -197,7 +129,7 @@ impl Fields {
     }
 
     /// Nothing, or everything that is wrong.
-    pub(super) fn finish(self) -> Result<(), Problem> {
+    pub(in crate::gateway) fn finish(self) -> Result<(), Problem> {
         if self.complaints.is_empty() {
             Ok(())
         } else {
@@ -206,7 +138,7 @@ impl Fields {
     }
 
     /// Adds to what is wrong.
-    pub(super) fn complain(&mut self, name: &'static str, wrong: Wrong) {
+    pub(in crate::gateway) fn complain(&mut self, name: &'static str, wrong: Wrong) {
         self.complaints
             .push(Complaint::new(self.place, Some(name), wrong));
     }
@@ -231,94 +163,6 @@ impl Fields {
             }
         }
     }
-}
-
-impl Given {
-    fn of_json(raw: &RawValue) -> Self {
-        let text = raw.get().trim();
-        match text.bytes().next() {
-            Some(b'"') => match serde_json::from_str(text) {
-                Ok(text) => Self::Text(text),
-                Err(_) => Self::Other("a text that is no Unicode"),
-            },
-            Some(b'-' | b'0'..=b'9') => Self::Number(text.to_owned()),
-            Some(b'n') => Self::Null,
-            Some(b't' | b'f') => Self::Other("true or false"),
-            Some(b'[') => Self::Other("a list"),
-            _ => Self::Other("an object"),
-        }
-    }
-
-    /// The characters of a text or of a number.
-    fn characters(&self) -> Result<&str, Wrong> {
-        match self {
-            Self::Text(text) | Self::Number(text) => Ok(text),
-            Self::Null => Err((
-                "string_type",
-                "Input should be a valid string, not null".to_owned(),
-            )),
-            Self::Other(what) => Err((
-                "string_type",
-                format!("Input should be a valid string, not {what}"),
-            )),
-        }
-    }
-}
-
-/// A line of text; a number is taken as its digits.
-pub(super) fn text(given: &Given) -> Result<String, Wrong> {
-    given.characters().map(str::to_owned)
-}
-
-/// Money in tenge: an integer, a decimal number, or a text of one.
-pub(super) fn amount(given: &Given) -> Result<Amount, Wrong> {
-    let text = match given {
-        Given::Text(text) | Given::Number(text) => text,
-        Given::Null | Given::Other(_) => {
-            return Err(("float_type", "Input should be a valid number".to_owned()));
-        }
-    };
-    Amount::parse(text).map_err(|error| {
-        let kind = match error {
-            AmountError::Negative { .. } | AmountError::Zero => "greater_than",
-            AmountError::NotANumber { .. } => "float_parsing",
-            _ => "value_error",
-        };
-        (kind, error.to_string())
-    })
-}
-
-/// A customer's phone number; the error never repeats it.
-pub(super) fn phone(given: &Given) -> Result<PhoneNumber, Wrong> {
-    let text = given.characters()?;
-    PhoneNumber::parse(text).map_err(|error| ("value_error", error.to_string()))
-}
-
-/// An organisation.
-pub(super) fn bin(given: &Given) -> Result<Bin, Wrong> {
-    let text = given.characters()?;
-    Bin::parse(text).map_err(|error| ("value_error", error.to_string()))
-}
-
-/// Kaspi's number of a payment.
-pub(super) fn payment(given: &Given) -> Result<PaymentId, Wrong> {
-    let text = given.characters()?;
-    text.parse::<PaymentId>()
-        .map_err(|error| ("value_error", error.to_string()))
-}
-
-/// One of the merchant's trade points.
-pub(super) fn trade_point(given: &Given) -> Result<TradePointId, Wrong> {
-    let text = given.characters()?;
-    text.parse::<TradePointId>()
-        .map_err(|error| ("value_error", error.to_string()))
-}
-
-/// The caller's own number of an order.
-pub(super) fn external_id(given: &Given) -> Result<ExternalId, Wrong> {
-    let text = given.characters()?;
-    text.parse::<ExternalId>()
-        .map_err(|error| ("value_error", error.to_string()))
 }
 
 /// The object of a body, each name as often as it was written.
@@ -406,20 +250,6 @@ fn decoded(text: &str) -> Option<String> {
         .decode_utf8()
         .ok()
         .map(|text| text.into_owned())
-}
-
-/// A wrong name is quoted in errors, but a pasted page is not, and nothing that a terminal obeys.
-fn quoted(name: &str) -> String {
-    name.chars()
-        .take(40)
-        .map(|character| {
-            if character.is_control() {
-                '\u{fffd}'
-            } else {
-                character
-            }
-        })
-        .collect()
 }
 
 #[cfg(test)]
