@@ -20,7 +20,7 @@ use super::doctor;
 use super::failure::Failure;
 use super::report::Report;
 use crate::base::{Bin, Clock, DeviceToken, Password, SystemClock};
-use crate::config::{self, PasswordSource, read_password_file};
+use crate::config::{self, ConfigError, PasswordSource, read_password_file};
 use crate::identity::{Gathered, IdentityError, authorities_pem, gather, generate_password};
 use args::Init;
 use ask::Asker;
@@ -250,7 +250,12 @@ impl Desk<'_> {
         self.asker.needed(
             "Kaspi's address, as the bank's letter has it",
             Some(DOCUMENTED_ADDRESS),
-            |url| config::check_base_url(url).map(|()| url.to_owned()),
+            |url| match config::check_base_url(url) {
+                Ok(()) => Ok(url.to_owned()),
+                // it was typed here and stands in no setting yet
+                Err(ConfigError::Invalid { problem, .. }) => Err(problem),
+                Err(error) => Err(error.to_string()),
+            },
         )
     }
 
