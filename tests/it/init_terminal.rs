@@ -27,7 +27,7 @@ async fn a_person_answers_at_a_terminal() {
         {"after": &format!("BIN, 12 digits [{FLOWERS}]: "), "type": "89102735051"},
         {"after": "a BIN has 12 digits", "type": ""},
         {"after": "[https://qrapi-cert-ip.kaspi.kz/r3]: ", "type": "Цветы"},
-        {"after": "warning: this is no URL", "type": &letter.address},
+        {"after": "this is no URL", "type": &letter.address},
         {"after": "kbs_ca.crt for Kaspi's server", "type": ""},
         {"after": "trade point", "type": "385716"},
         {"after": "device token", "type": "", "unseen": true},
