@@ -1,20 +1,17 @@
-//! The gateway over a working set: what it asks of the other rooms, and its settings as they change.
+//! The gateway over a working set, and its settings as they change.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use subtle::ConstantTimeEq as _;
-use time::OffsetDateTime;
 use tokio::task::JoinHandle;
 
 use super::App;
-use crate::base::{Bin, Clock, DeviceToken, Explain as _};
+use super::surroundings::House;
+use crate::base::Explain as _;
 use crate::config::{self, Config, Environment, GatewaySettings};
-use crate::gateway::{Device, Gateway, GatewayError, Patience, Surroundings, Traffic};
-use crate::registry::MerchantStatus;
-use crate::transport::Transport;
+use crate::gateway::{Gateway, GatewayError, Patience};
 
 /// How often it is looked whether `kaspi.toml` or the gateway's certificate have changed.
 const LOOK: Duration = Duration::from_secs(2);
@@ -29,6 +26,8 @@ impl App {
         let surroundings = House {
             transport: Arc::clone(&self.transport),
             clock: Arc::clone(&self.clock),
+            config_file: self.config.file.clone(),
+            environment: self.environment.clone(),
         };
         let kaspi_host = self.config.kaspi.base_url.host().unwrap_or_default();
         Gateway::new(
@@ -61,66 +60,6 @@ pub struct Following(JoinHandle<()>);
 impl Drop for Following {
     fn drop(&mut self) {
         self.0.abort();
-    }
-}
-
-/// The other rooms, as the gateway sees them.
-#[derive(Debug)]
-struct House {
-    transport: Arc<Transport>,
-    clock: Arc<dyn Clock>,
-}
-
-impl Surroundings for House {
-    fn merchants(&self) -> Vec<MerchantStatus> {
-        self.transport.registry().status()
-    }
-
-    fn default_bin(&self) -> Option<Bin> {
-        self.transport.registry().default_bin()
-    }
-
-    fn bins(&self) -> Vec<Bin> {
-        self.transport.registry().bins()
-    }
-
-    fn is_configured(&self, bin: Bin) -> bool {
-        self.transport.registry().is_configured(bin)
-    }
-
-    fn device(&self, bin: Bin, token: &str) -> Device {
-        // a BIN that is not served says so itself, when the call is made
-        let Ok(pinned) = self.transport.registry().pin(bin) else {
-            return Device::Own(None);
-        };
-        let mut found = Device::Foreign;
-        for point in pinned.merchant.trade_points() {
-            let own = point.device_token.as_ref().map_or("", DeviceToken::expose);
-            if !own.is_empty() && bool::from(own.as_bytes().ct_eq(token.as_bytes())) {
-                found = Device::Own(point.id);
-            }
-        }
-        found
-    }
-
-    fn traffic(&self) -> Vec<Traffic> {
-        let registry = self.transport.registry();
-        registry
-            .bins()
-            .into_iter()
-            .filter_map(|bin| {
-                let counts = self.transport.wire_counts(bin)?;
-                let mut traffic = Traffic::none(bin);
-                traffic.full_handshakes = counts.full_handshakes;
-                traffic.resumed_handshakes = counts.resumed_handshakes;
-                traffic.open_connections = counts.open_connections;
-                Some(traffic)
-            })
-            .collect()
-    }
-
-    fn now(&self) -> OffsetDateTime {
-        self.clock.now()
     }
 }
 

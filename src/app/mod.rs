@@ -7,6 +7,8 @@ pub mod live;
 #[cfg(feature = "journal")]
 mod notices;
 mod serve;
+#[cfg(feature = "gateway")]
+mod surroundings;
 #[cfg(feature = "telemetry")]
 mod telemetry;
 mod warm;

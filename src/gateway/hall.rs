@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::access::{Door, Visitor, is_loopback_host};
-use super::admin::{Comparisons, Sessions};
+use super::admin::{Comparisons, Diagnoses, Sessions};
 use super::delivery::Deliveries;
 use super::limits::{Limits, Turn};
 use super::metrics::Metrics;
@@ -34,6 +34,7 @@ pub(super) struct Hall {
     pub(super) metrics: Metrics,
     pub(super) deliveries: Deliveries,
     pub(super) comparisons: Arc<Comparisons>,
+    pub(super) diagnoses: Arc<Diagnoses>,
     pub(super) sessions: Sessions,
     /// Kaspi's address is this machine: no real money moves.
     pub(super) sandboxed: bool,
@@ -57,6 +58,7 @@ impl Hall {
             streams: Streams::new(payments.clone()),
             payments,
             comparisons: Arc::default(),
+            diagnoses: Arc::default(),
             sessions: Sessions::default(),
             sandboxed: is_loopback_host(kaspi_host),
             surroundings,

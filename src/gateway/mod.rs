@@ -11,6 +11,7 @@ mod books;
 mod call;
 mod connection;
 mod delivery;
+mod diagnosis;
 mod docs;
 mod error;
 mod events;
@@ -40,6 +41,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
+pub use diagnosis::{Diagnosis, DiagnosisStage, OnStage, StageFinding, StageVerdict};
 pub use error::GatewayError;
 pub use listen::Listening;
 pub use reference::http_reference;
@@ -70,6 +72,9 @@ pub trait Surroundings: fmt::Debug + Send + Sync {
 
     /// What has gone over the wire for each BIN.
     fn traffic(&self) -> Vec<Traffic>;
+
+    /// Walks for one BIN from the files to the bank's answer, and tells each stage as it ends. Moves no money.
+    fn diagnose<'a>(&'a self, bin: Bin, on_stage: OnStage<'a>) -> Diagnosis<'a>;
 
     /// Now.
     fn now(&self) -> OffsetDateTime;

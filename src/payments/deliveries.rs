@@ -141,14 +141,15 @@ impl Payments {
         self.journal.webhook_endpoints().await.map_err(Error::books)
     }
 
-    /// Has a delivery sent again, whatever became of it, under the id that it has. False where there is none
-    /// of this id.
+    /// Has a delivery sent again, whatever became of it, under the id that it has. With `attempts`, only
+    /// while no more than these have been made: whoever asks twice for what he saw has it sent once. False
+    /// where there is none of this id, or there have been more.
     ///
     /// # Errors
     ///
     /// The journal cannot be written.
-    pub async fn resend(&self, id: &str) -> Result<bool, Error> {
-        self.journal.resend(id).await.map_err(Error::books)
+    pub async fn resend(&self, id: &str, attempts: Option<u32>) -> Result<bool, Error> {
+        self.journal.resend(id, attempts).await.map_err(Error::books)
     }
 
     /// Has everything sent again that was given up, at one endpoint of a BIN or at all. Gives how many.

@@ -9,7 +9,9 @@ use super::holding::{self, EXPIRY_WARNING_DAYS};
 use super::slot::Subscriber;
 use super::{Attempts, RegistryError, Seat};
 use crate::base::{Bin, TradePointId, chain_text};
-use crate::config::{IdentityFiles, IdentitySource, IdentitySpec, MerchantFolder, PasswordOrigin, Route};
+use crate::config::{
+    IdentityFiles, IdentitySource, IdentitySpec, MerchantFolder, PasswordOrigin, Route, WebhookSpec,
+};
 use crate::identity::Facts;
 
 /// How one configured BIN stands.
@@ -43,6 +45,8 @@ pub struct MerchantStatus {
     pub folder: PathBuf,
     /// Its trade points, and whether each has a device token; the default one first.
     pub trade_points: Vec<(Option<TradePointId>, bool)>,
+    /// Its webhooks: the name of each, and the host that it goes to.
+    pub webhooks: Vec<(String, String)>,
     /// What an operator should look at although calls are served.
     pub warnings: Vec<String>,
     /// Why calls are not served.
@@ -169,6 +173,14 @@ pub(super) fn of<K: Send + Sync + 'static>(bin: Bin, seat: &Seat<K>, now: Offset
                 .trade_points()
                 .iter()
                 .map(|point| (point.id, point.device_token.is_some()))
+                .collect()
+        }),
+        webhooks: merchant.map_or_else(Vec::new, |merchant| {
+            let host = |spec: &WebhookSpec| spec.url.authority().map(ToString::to_string);
+            merchant
+                .webhooks
+                .iter()
+                .map(|spec| (spec.name.clone(), host(spec).unwrap_or_default()))
                 .collect()
         }),
         warnings,

@@ -8,7 +8,7 @@ import { chromium } from 'playwright-core';
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 export const DESK = { width: 1280, height: 800 };
-export const PHONE = { width: 390, height: 844 };
+export const PHONE = { width: 360, height: 780 };
 
 /** The browser, with a folder of its own that goes with it. */
 export async function openBrowser() {
@@ -21,12 +21,13 @@ export async function openBrowser() {
 
 /** One person at one screen. */
 export class Eyes {
-  static async open(browser, origin, pictures, { viewport, theme, lang, token }) {
+  /** `cookies` are of somebody who has logged in; without them nobody has. */
+  static async open(browser, origin, pictures, { viewport, theme, lang, cookies = [] }) {
     const eyes = new Eyes();
     Object.assign(eyes, { origin, pictures, viewport, theme, lang, errors: [], elsewhere: [], lesser: [], axed: 0 });
     eyes.context = await browser.newContext({
       viewport, colorScheme: theme, locale: lang, reducedMotion: 'reduce', acceptDownloads: true,
-      extraHTTPHeaders: { Authorization: `Bearer ${token}` },
+      storageState: { cookies, origins: [] },
     });
     eyes.allowed = [];
     eyes.page = await eyes.context.newPage();
@@ -54,6 +55,21 @@ export class Eyes {
   /** A status that the next page is to have, which the browser tells of in its console. */
   expected(status) {
     this.allowed.push(status);
+  }
+
+  /** Logs in as a person does, and gives the cookie. */
+  async enter(token) {
+    const { page } = this;
+    await page.goto(`${this.origin}/admin`);
+    await page.locator('#token').fill(token);
+    await page.locator('main button').click();
+    return (await this.context.cookies()).filter(({ name }) => name.endsWith('kaspi_admin'));
+  }
+
+  /** Presses a button of the form that goes to `action`, and waits for what comes of it. */
+  async press(action) {
+    const button = this.page.locator(`form[action="${action}"] button`);
+    await Promise.all([this.page.waitForEvent('load'), button.click()]);
   }
 
   async go(path) {

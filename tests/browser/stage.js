@@ -2,6 +2,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -25,14 +26,34 @@ export class Stage {
     stage.shop = token();
     appendFileSync(stage.config, [
       line('Aigul', stage.admin, [FLOWERS, GIFTS], ['admin', 'create', 'refund', 'read']),
+      line('Passing', stage.passing = token(), [FLOWERS], ['admin', 'read']),
       line('Flowers only', stage.narrow, [FLOWERS], ['admin', 'create', 'refund', 'read']),
       line('shop', stage.shop, [FLOWERS, GIFTS], ['create', 'refund', 'read']),
     ].join(''));
     stage.rename(`Gifts ${MARKUP}`);
+    await stage.receiveWebhooks();
     stage.bank = await started(kaspi, ['sandbox', 'run', '--dir', stage.folder]);
     stage.control = `http://${stage.bank.ready.control}`;
     await stage.serve();
     return stage;
+  }
+
+  /** A receiver that gives everything up until it is told otherwise. */
+  async receiveWebhooks() {
+    this.heard = [];
+    this.answer = 410;
+    this.receiver = createServer((request, answer) => {
+      request.resume().on('end', () => {
+        this.heard.push(request.headers['webhook-id']);
+        answer.writeHead(this.answer).end();
+      });
+    });
+    await new Promise((resolve) => this.receiver.listen(0, '127.0.0.1', resolve));
+    const folder = join(this.folder, 'certs', FLOWERS);
+    writeFileSync(join(folder, 'webhook.secret'), execFileSync(this.kaspi, ['webhook', 'secret', 'new']), { mode: 0o600 });
+    appendFileSync(join(folder, 'merchant.toml'), `\n[[webhook]]\nname = "backend"\n`
+      + `url = "http://127.0.0.1:${this.receiver.address().port}/events"\nsecret_file = "webhook.secret"\n`);
+    appendFileSync(this.config, '\n[webhooks]\nallow_private = ["127.0.0.1"]\n');
   }
 
   async serve() {
@@ -89,8 +110,27 @@ export class Stage {
     await asked(`${this.control}/payments/${id}/pay`, { method: 'POST' });
   }
 
-  async fault(path, fault, times = 1) {
-    await asked(`${this.control}/faults`, json('POST', { path, fault, times }));
+  /** What the simulated bank was asked: requests whose path ends so. */
+  async asked(path) {
+    const rows = await (await asked(`${this.control}/requests`)).json();
+    return rows.filter((row) => row.path.endsWith(path)).length;
+  }
+
+  /** Takes the token of somebody away; the gateway notices by itself. */
+  revoke(name) {
+    const text = readFileSync(this.config, 'utf8');
+    const parts = text.split('\n[[gateway.token]]\n');
+    writeFileSync(this.config, parts.filter((part) => !part.startsWith(`name = "${name}"`)).join('\n[[gateway.token]]\n'));
+  }
+
+  async fault(path, fault, times = 1, delay = undefined) {
+    await asked(`${this.control}/faults`, json('POST', { path, fault, times, delay_ms: delay }));
+  }
+
+  /** What the bank has paid back of a payment, in tenge. */
+  async refunded(id) {
+    const payments = await (await asked(`${this.control}/payments`)).json();
+    return Number(payments.find((payment) => String(payment.payment_id) === id).refunded);
   }
 
   /** A cashier pays back, past the gateway. */
@@ -110,6 +150,7 @@ export class Stage {
   async clear() {
     await this.gateway?.end();
     await this.bank?.end();
+    this.receiver?.close();
     rmSync(this.folder, { recursive: true, force: true });
   }
 }

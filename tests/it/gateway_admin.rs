@@ -1,88 +1,23 @@
 //! The admin page, as a browser gets it: coming in, what is shown to whom, and forms that are sent twice.
 
 use kaspi_direct::config::{self, Environment};
-use kaspi_direct::gateway::Patience;
 use kaspi_direct::sandbox::{Fault, FaultKind};
 use serde_json::json;
 
-use super::gateway_kit::{ADMIN, READER, Reply, SHOP, Served, token, tokens};
+use super::admin_kit::{Browser, EVIL, OPERATOR, open, post};
+use super::gateway_kit::{ADMIN, READER, SHOP, Served};
 use super::kit::{FLOWERS, GIFTS, in_time};
 
-const OPERATOR: &str = "kd_test_operator_0123456789abcdef";
-const EVIL: &str = "<script>alert(1)</script>";
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 8] = [
     "/admin",
     "/admin/payments",
     "/admin/unknown",
+    "/admin/webhooks",
     "/admin/test",
     "/admin/reconciliation",
     "/admin/charts",
     "/admin/trail",
 ];
-
-async fn open() -> Served {
-    let more = tokens()
-        + &token(
-            "Aigul",
-            OPERATOR,
-            &[FLOWERS],
-            &["admin", "create", "refund", "read"],
-        );
-    Served::with(&more, Patience::default()).await
-}
-
-async fn post(served: &Served, target: &str, headers: &[(&str, &str)], form: &str) -> Reply {
-    let mut all = vec![("content-type", "application/x-www-form-urlencoded")];
-    all.extend(headers);
-    served.ask("POST", target, &all, Some(form)).await
-}
-
-/// A browser that has logged in: its cookie.
-struct Browser<'s> {
-    served: &'s Served,
-    cookie: String,
-}
-
-impl<'s> Browser<'s> {
-    async fn enter(served: &'s Served, token: &str) -> Self {
-        let reply = post(served, "/admin/login", &[], &format!("token={token}")).await;
-        assert_eq!(reply.status, 303, "{reply:?}");
-        assert_eq!(reply.header("location"), Some("/admin"));
-        let cookie = reply.header("set-cookie").unwrap();
-        for wanted in ["; Path=/admin", "; HttpOnly", "; SameSite=Strict"] {
-            assert!(cookie.contains(wanted), "{cookie}");
-        }
-        let cookie = cookie.split(';').next().unwrap().to_owned();
-        Self { served, cookie }
-    }
-
-    async fn see(&self, target: &str) -> Reply {
-        self.served
-            .ask("GET", target, &[("cookie", &self.cookie)], None)
-            .await
-    }
-
-    async fn send(&self, target: &str, form: &str) -> Reply {
-        post(self.served, target, &[("cookie", &self.cookie)], form).await
-    }
-
-    /// The hidden fields of the form that goes to `action`.
-    async fn form(&self, page: &str, action: &str) -> String {
-        let page = self.see(page).await;
-        assert_eq!(page.status, 200, "{page:?}");
-        let mark = format!("action=\"{action}\"");
-        let (_, form) = page
-            .body
-            .split_once(&mark)
-            .unwrap_or_else(|| panic!("no {mark} in {page:?}"));
-        let form = form.split("</form>").next().unwrap();
-        let hidden = form.split("type=\"hidden\" name=\"").skip(1).map(|rest| {
-            let (name, rest) = rest.split_once("\" value=\"").unwrap();
-            format!("{name}={}", rest.split('"').next().unwrap())
-        });
-        hidden.collect::<Vec<_>>().join("&")
-    }
-}
 
 async fn paid(served: &Served, bin: &str, token: &str, amount: &str) -> String {
     let bearer = format!("Bearer {token}");

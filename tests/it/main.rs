@@ -18,6 +18,7 @@
     unnameable_types
 )]
 
+mod admin_kit;
 #[cfg(all(feature = "gateway", feature = "sandbox"))]
 mod backend_service;
 mod cert_check;
@@ -54,6 +55,9 @@ mod events_noticed;
 mod first_hour;
 mod gateway_access;
 mod gateway_admin;
+mod gateway_admin_doctor;
+mod gateway_admin_trail;
+mod gateway_admin_webhooks;
 mod gateway_contracts;
 mod gateway_events;
 mod gateway_figures;

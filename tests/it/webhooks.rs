@@ -253,7 +253,7 @@ async fn a_receiver_that_fails_for_a_day_loses_one_event_to_a_person() {
     until_all(&app, 2, &[Delivered]).await;
     let last = receiver.seen().pop().unwrap();
     assert_eq!((last.id(), last.kind().as_str()), (first.id.as_str(), CREATED));
-    assert!(!app.payments().resend("msg_nobody").await.unwrap());
+    assert!(!app.payments().resend("msg_nobody", None).await.unwrap());
     in_time(telling.stop()).await;
 }
 

@@ -15,7 +15,7 @@ pub(super) async fn run(
     let payments = app.payments();
     let resent = match (id, context.bin()) {
         (Some(id), _) => {
-            if !payments.resend(id).await? {
+            if !payments.resend(id, None).await? {
                 return Err(Failure::said_no_because(
                     format!("the journal has no delivery `{id}`"),
                     "`kaspi webhook log` shows what was sent",

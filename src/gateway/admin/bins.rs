@@ -8,6 +8,8 @@ use axum::response::Response;
 
 use super::chart::escaped;
 use super::desk::{Desk, moment};
+use super::doctor;
+use super::doctor_words::words as doctor_words;
 use super::frame::{self, Place};
 use super::pages::{Refused, drawn, spoken};
 use super::report_words::{Lang, words as figures};
@@ -43,13 +45,13 @@ async fn page(hall: &Hall, request: Request, lang: Lang) -> Result<Response, Ref
     }
     for merchant in &merchants {
         let book = books.iter().find(|book| book.bin == merchant.bin);
-        html += &card(lang, merchant, book);
+        html += &card(&desk, merchant, book);
     }
     Ok(frame::page(lang, Place::Bins, "", &html))
 }
 
-fn card(lang: Lang, merchant: &MerchantStatus, book: Option<&DayBook>) -> String {
-    let (words, figures) = (words(lang), figures(lang));
+fn card(desk: &Desk, merchant: &MerchantStatus, book: Option<&DayBook>) -> String {
+    let (words, figures) = (words(desk.lang), figures(desk.lang));
     let bin = merchant.bin;
     let state = match merchant.state {
         MerchantState::Ready => format!("<span class=\"good\">{}</span>", words.ready),
@@ -112,9 +114,12 @@ fn card(lang: Lang, merchant: &MerchantStatus, book: Option<&DayBook>) -> String
     }
     let _ = writeln!(
         html,
-        "</dl>\n<p><a href=\"/admin/payments?bin={bin}\">{}</a></p>\n</section>",
-        words.payments
+        "</dl>\n<p><a href=\"/admin/payments?bin={bin}\">{}</a> · <a href=\"/admin/doctor/{bin}\">{}</a></p>",
+        words.payments,
+        doctor_words(desk.lang).last_run
     );
+    html += &doctor::button(desk, bin);
+    html += "</section>\n";
     html
 }
 

@@ -8,6 +8,7 @@ use http::{HeaderValue, StatusCode, header};
 
 use super::chart::escaped;
 use super::report_words::{Lang, words};
+use super::webhook_words::words as webhook_words;
 use super::words::words as admin_words;
 use crate::gateway::problem::Problem;
 
@@ -22,6 +23,7 @@ pub(super) enum Place {
     Bins,
     Payments,
     Unknown,
+    Webhooks,
     Test,
     Reconciliation,
     Charts,
@@ -30,10 +32,11 @@ pub(super) enum Place {
 }
 
 impl Place {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Bins,
         Self::Payments,
         Self::Unknown,
+        Self::Webhooks,
         Self::Test,
         Self::Reconciliation,
         Self::Charts,
@@ -46,6 +49,7 @@ impl Place {
             Self::Bins => "/admin",
             Self::Payments => "/admin/payments",
             Self::Unknown => "/admin/unknown",
+            Self::Webhooks => "/admin/webhooks",
             Self::Test => "/admin/test",
             Self::Trail => "/admin/trail",
             Self::Leave => "/admin/logout",
@@ -59,6 +63,7 @@ impl Place {
             Self::Bins => admin_words(lang).bins,
             Self::Payments => admin_words(lang).payments,
             Self::Unknown => admin_words(lang).unknown,
+            Self::Webhooks => webhook_words(lang).webhooks,
             Self::Test => admin_words(lang).test,
             Self::Trail => admin_words(lang).trail,
             Self::Leave => admin_words(lang).leave,

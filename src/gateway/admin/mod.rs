@@ -1,4 +1,4 @@
-//! The admin page: how BINs and payments stand, what can be done with them, what people did, the books of
+//! The admin page: how BINs and payments stand, what is wrong with a BIN, what can be done with payments, what people did, the books of
 //! days with the accountant's files, and charts. Whoever shows a token with the verb `admin`, or has logged in
 //! with one, sees what belongs to its BINs.
 //!
@@ -9,6 +9,9 @@ mod bins;
 mod chart;
 mod comparison;
 mod desk;
+mod diagnoses;
+mod doctor;
+mod doctor_words;
 mod frame;
 mod graphs;
 mod guard;
@@ -24,8 +27,11 @@ mod span;
 mod test_payment;
 mod trail;
 mod unknown;
+mod webhook_words;
+mod webhooks;
 mod words;
 
 pub(super) use comparison::Comparisons;
+pub(super) use diagnoses::Diagnoses;
 pub(super) use pages::router;
 pub(super) use session::Sessions;

@@ -22,7 +22,7 @@ use super::sheet::Dialect;
 use super::span::{self, BadSpan, Span};
 use super::words::words as admin_words;
 use super::{accountant, accountant::Wanted};
-use super::{bins, guard, login, payment, payments, test_payment, trail, unknown};
+use super::{bins, doctor, guard, login, payment, payments, test_payment, trail, unknown, webhooks};
 use crate::base::Bin;
 use crate::config::Verb;
 use crate::gateway::access::Visitor;
@@ -30,6 +30,7 @@ use crate::gateway::call::{Call, Contract};
 use crate::gateway::hall::Hall;
 use crate::gateway::input;
 use crate::gateway::problem::Problem;
+use crate::payments::NewTrailLine;
 
 const KNOWN: [&str; 8] = [
     "bin", "from", "to", "lang", "file", "numbers", "bank_bin", "bank_day",
@@ -38,6 +39,7 @@ const KNOWN: [&str; 8] = [
 pub(in crate::gateway) fn router(hall: Arc<Hall>) -> Router {
     Router::new()
         .route(Place::Bins.address(), get(bins::bins))
+        .route("/admin/doctor/{bin}", get(doctor::shown).post(doctor::run))
         .route(Place::Payments.address(), get(payments::payments))
         .route("/admin/payment/{id}", get(payment::payment))
         .route("/admin/payment/{id}/check", post(payment::check))
@@ -51,6 +53,9 @@ pub(in crate::gateway) fn router(hall: Arc<Hall>) -> Router {
         )
         .route(Place::Unknown.address(), get(unknown::unknown))
         .route("/admin/unknown/{id}", get(unknown::one).post(unknown::resolve))
+        .route(Place::Webhooks.address(), get(webhooks::webhooks))
+        .route("/admin/webhooks/dead", post(webhooks::resend_dead))
+        .route("/admin/webhook/{id}", get(webhooks::one).post(webhooks::resend))
         .route(
             Place::Test.address(),
             get(test_payment::form).post(test_payment::make),
@@ -284,6 +289,14 @@ async fn begun(hall: &Hall, request: Request) -> Result<(Bin, Date, Lang), Refus
     let (bin, day) = span::one_day(&asked.fields, &asked.bins())?;
     asked.call.notes.bin(bin);
     let turn = hall.turn(&asked.call.visitor, Some(bin)).await?;
+    let line = NewTrailLine {
+        who: asked.call.visitor.name().to_owned(),
+        bin: Some(bin),
+        action: "ask_the_bank",
+        subject: day.to_string(),
+        outcome: "begun".to_owned(),
+    };
+    hall.payments.trace(line).await.map_err(Problem::Payment)?;
     let payments = hall.payments.clone();
     let day = hall
         .comparisons

@@ -96,7 +96,11 @@ async fn count(tx: &mut Tx<'_>, seq: i64, attempts: i64) -> Result<(), StepError
 }
 
 /// A person has a delivery sent again, whatever became of it.
-pub(super) struct Resend(pub(super) String);
+pub(super) struct Resend {
+    pub(super) id: String,
+    /// Only while no more attempts have been made than these.
+    pub(super) attempts: Option<u32>,
+}
 
 impl Step for Resend {
     type Output = bool;
@@ -106,8 +110,8 @@ impl Step for Resend {
             .conn
             .run(
                 "UPDATE webhook_deliveries SET state = 'waiting', tries = 0, first_at = NULL, next_at = $2, \
-                 settled_at = NULL WHERE id = $1",
-                &args![self.0.as_str(), tx.now],
+                 settled_at = NULL WHERE id = $1 AND attempts = COALESCE($3, attempts)",
+                &args![self.id.as_str(), tx.now, self.attempts.map(i64::from)],
             )
             .await?;
         Ok(changed > 0)

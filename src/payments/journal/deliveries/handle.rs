@@ -69,8 +69,13 @@ impl Journal {
         self.read(Endpoints).await
     }
 
-    pub(in crate::payments) async fn resend(&self, id: &str) -> Result<bool, JournalError> {
-        self.write(Resend(id.to_owned())).await
+    pub(in crate::payments) async fn resend(
+        &self,
+        id: &str,
+        attempts: Option<u32>,
+    ) -> Result<bool, JournalError> {
+        let id = id.to_owned();
+        self.write(Resend { id, attempts }).await
     }
 
     pub(in crate::payments) async fn resend_dead(

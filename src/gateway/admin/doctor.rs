@@ -1,0 +1,159 @@
+//! What is wrong with a BIN: the doctor's stages, shown as they end.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use axum::extract::{Path, Request, State};
+use axum::response::Response;
+use http::{HeaderValue, header};
+
+use super::chart::escaped;
+use super::desk::{Desk, moment};
+use super::diagnoses::Examined;
+use super::doctor_words::{Words, words};
+use super::frame::{self, Place};
+use super::pages::{self, Refused, drawn, spoken};
+use super::report_words::Lang;
+use crate::base::Bin;
+use crate::gateway::hall::Hall;
+use crate::gateway::{DiagnosisStage, StageVerdict};
+
+/// The button of a BIN.
+pub(super) fn button(desk: &Desk, bin: Bin) -> String {
+    let mut html = desk.form(&address(bin));
+    let _ = writeln!(
+        html,
+        "<button type=\"submit\">{}</button>\n</form>",
+        words(desk.lang).run
+    );
+    html
+}
+
+fn address(bin: Bin) -> String {
+    format!("/admin/doctor/{bin}")
+}
+
+pub(super) async fn run(
+    State(hall): State<Arc<Hall>>,
+    Path(bin): Path<String>,
+    request: Request,
+) -> Response {
+    let lang = spoken(&request);
+    drawn(lang, Place::Bins, begun(&hall, &bin, request, lang).await)
+}
+
+async fn begun(hall: &Hall, bin: &str, request: Request, lang: Lang) -> Result<Response, Refused> {
+    let desk = Desk::of_form(hall, request, lang, &["lang"]).await?;
+    let bin = own(&desk, bin)?;
+    let _turn = hall.turn(&desk.call.visitor, Some(bin)).await?;
+    let who = desk.call.visitor.name().to_owned();
+    hall.diagnoses
+        .begin(Arc::clone(&hall.surroundings), hall.payments.clone(), bin, who);
+    let there = format!("{}?lang={}", address(bin), lang.code());
+    Ok(pages::see_other(&there))
+}
+
+/// A BIN that may be seen. Another one does not exist.
+fn own(desk: &Desk, text: &str) -> Result<Bin, Refused> {
+    let bin = Bin::parse(text).map_err(|_| Refused::Missing)?;
+    if !desk.own.iter().any(|(own, _)| *own == bin) {
+        return Err(Refused::Missing);
+    }
+    desk.call.notes.bin(bin);
+    Ok(bin)
+}
+
+pub(super) async fn shown(
+    State(hall): State<Arc<Hall>>,
+    Path(bin): Path<String>,
+    request: Request,
+) -> Response {
+    let lang = spoken(&request);
+    drawn(lang, Place::Bins, page(&hall, &bin, request, lang).await)
+}
+
+async fn page(hall: &Hall, bin: &str, request: Request, lang: Lang) -> Result<Response, Refused> {
+    let desk = Desk::of(hall, request, lang, &["lang"]).await?;
+    let bin = own(&desk, bin)?;
+    let words = words(lang);
+    let known = hall.diagnoses.of(bin);
+    let mut html = format!(
+        "<h1>{}: {}</h1>\n<p class=\"hint\">{}</p>\n",
+        words.doctor,
+        desk.name(bin),
+        words.intro
+    );
+    html += &standing(words, known.as_ref());
+    if let Some(known) = &known {
+        html += &stages(words, &known.stages);
+    }
+    let runs = known.is_some_and(|one| one.ended.is_none());
+    if !runs {
+        html += &button(&desk, bin);
+    }
+    let mut response = frame::page(lang, Place::Bins, "", &html);
+    // the page comes again by itself while there is more to come: no script may ask, and an answer that
+    // grows would be held back by a proxy, and read from its beginning by a screen reader
+    let again = format!("1; url={}?lang={}", address(bin), lang.code());
+    if let (true, Ok(again)) = (runs, HeaderValue::from_str(&again)) {
+        response.headers_mut().insert(header::REFRESH, again);
+    }
+    Ok(response)
+}
+
+/// Whether it goes on, or what came of it.
+fn standing(words: &Words, known: Option<&Examined>) -> String {
+    let Some(known) = known else {
+        return format!("<p role=\"status\">{}</p>\n", words.never);
+    };
+    let Some(ended) = known.ended else {
+        return format!(
+            "<p role=\"status\">{} <small>{}</small></p>\n",
+            words.running,
+            moment(known.began)
+        );
+    };
+    let (class, text) = match known.verdict() {
+        Some(StageVerdict::Pass | StageVerdict::Skip) => ("good", words.healthy),
+        Some(StageVerdict::Warn) => ("warn", words.works),
+        Some(StageVerdict::Fail) => ("bad", words.ill),
+        None => ("bad", words.broken_off),
+    };
+    format!(
+        "<p role=\"status\" class=\"{class}\"><strong>{text}</strong> <small>{}</small></p>\n",
+        moment(ended)
+    )
+}
+
+fn stages(words: &Words, stages: &[DiagnosisStage]) -> String {
+    let mut html = "<ol class=\"stages\">\n".to_owned();
+    for stage in stages {
+        let (class, verdict) = match stage.verdict {
+            StageVerdict::Skip => ("none", words.skip),
+            StageVerdict::Pass => ("good", words.pass),
+            StageVerdict::Warn => ("warn", words.warn),
+            StageVerdict::Fail => ("bad", words.fail),
+        };
+        let _ = writeln!(
+            html,
+            "<li><h2>{} <code>{}</code> <span class=\"{class}\">{verdict}</span> <small>{} ms</small></h2>\n\
+             <p lang=\"en\">{}</p>",
+            words.stage(stage.id),
+            stage.id,
+            stage.duration.as_millis(),
+            escaped(&stage.summary)
+        );
+        for finding in &stage.findings {
+            let _ = writeln!(
+                html,
+                "<dl class=\"finding\" lang=\"en\"><dt><code>{}</code></dt><dd>{}</dd><dd class=\"next\">{}</dd></dl>",
+                finding.cause,
+                escaped(&finding.message),
+                escaped(&finding.hint)
+            );
+        }
+        html += "</li>\n";
+    }
+    html += "</ol>\n";
+    html
+}
