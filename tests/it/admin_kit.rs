@@ -46,6 +46,12 @@ impl<'s> Browser<'s> {
         Self { served, cookie }
     }
 
+    /// It has chosen English.
+    pub fn in_english(mut self) -> Self {
+        self.cookie.push_str("; kaspi_lang=en");
+        self
+    }
+
     pub async fn see(&self, target: &str) -> Reply {
         self.served
             .ask("GET", target, &[("cookie", &self.cookie)], None)
@@ -68,8 +74,23 @@ impl<'s> Browser<'s> {
         let form = form.split("</form>").next().unwrap();
         let hidden = form.split("type=\"hidden\" name=\"").skip(1).map(|rest| {
             let (name, rest) = rest.split_once("\" value=\"").unwrap();
-            format!("{name}={}", rest.split('"').next().unwrap())
+            format!("{name}={}", encoded(rest.split('"').next().unwrap()))
         });
         hidden.collect::<Vec<_>>().join("&")
     }
+}
+
+/// A value out of a page, as a browser puts it into a form.
+fn encoded(value: &str) -> String {
+    let marks = [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&#39;", "'"),
+        ("&amp;", "&"),
+    ];
+    let plain = marks
+        .iter()
+        .fold(value.to_owned(), |text, (mark, sign)| text.replace(mark, sign));
+    percent_encoding::utf8_percent_encode(&plain, percent_encoding::NON_ALPHANUMERIC).to_string()
 }

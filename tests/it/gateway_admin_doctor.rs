@@ -42,8 +42,7 @@ async fn run(browser: &Browser<'_>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn stages_are_shown_as_they_end_and_a_second_click_joins_the_first() {
     let served = open().await;
-    let browser = Browser::enter(&served, OPERATOR).await;
-    assert_eq!(browser.see("/admin?lang=en").await.status, 200);
+    let browser = Browser::enter(&served, OPERATOR).await.in_english();
     let page = browser.see(&address(FLOWERS)).await;
     assert!(page.body.contains("Not run since"), "{page:?}");
     let before = served.asked(TRADE_POINTS);
@@ -87,8 +86,7 @@ async fn stages_are_shown_as_they_end_and_a_second_click_joins_the_first() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_is_told_with_what_to_do() {
     let served = open().await;
-    let browser = Browser::enter(&served, OPERATOR).await;
-    assert_eq!(browser.see("/admin?lang=en").await.status, 200);
+    let browser = Browser::enter(&served, OPERATOR).await.in_english();
     served
         .scene
         .sandbox
@@ -120,7 +118,7 @@ async fn what_is_wrong_is_told_with_what_to_do() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_examines_what_is_not_his() {
     let served = open().await;
-    let browser = Browser::enter(&served, OPERATOR).await;
+    let browser = Browser::enter(&served, OPERATOR).await.in_english();
     let before = served.asked(TRADE_POINTS);
     let proof = browser.form("/admin/logout", "/admin/logout").await;
     for other in [GIFTS, "210440028325", "nonsense"] {

@@ -29,8 +29,7 @@ async fn given_up(served: &Served) -> (Receiver, kaspi_direct::webhooks::Webhook
 async fn a_dead_letter_is_sent_again_once_however_often_the_form_is_sent() {
     let served = open().await;
     let (receiver, telling) = given_up(&served).await;
-    let browser = Browser::enter(&served, OPERATOR).await;
-    assert_eq!(browser.see("/admin?lang=en").await.status, 200);
+    let browser = Browser::enter(&served, OPERATOR).await.in_english();
     let page = browser.see("/admin/webhooks?state=dead").await;
     assert_eq!(page.status, 200, "{page:?}");
     // an address may hold a token, and names are anybody's
@@ -91,7 +90,7 @@ async fn a_dead_letter_is_sent_again_once_however_often_the_form_is_sent() {
 async fn nobody_sees_or_sends_what_is_not_his() {
     let served = open().await;
     let (receiver, telling) = given_up(&served).await;
-    let browser = Browser::enter(&served, OPERATOR).await;
+    let browser = Browser::enter(&served, OPERATOR).await.in_english();
     let found = super::webhook_kit::deliveries(&served.app).await;
     let of = |bin: &str| {
         let found = found.iter().find(|one| one.bin.to_string() == bin);

@@ -119,8 +119,17 @@ impl Desk {
 
     /// The beginning of a form that does something.
     pub(super) fn form(&self, action: &str) -> String {
+        self.form_of("filter", action)
+    }
+
+    /// The same for a form that is a button and no more.
+    pub(super) fn button_form(&self, action: &str) -> String {
+        self.form_of("lone", action)
+    }
+
+    fn form_of(&self, class: &str, action: &str) -> String {
         format!(
-            "<form method=\"post\" action=\"{}\" class=\"filter\">\n\
+            "<form method=\"post\" action=\"{}\" class=\"{class}\">\n\
              <input type=\"hidden\" name=\"lang\" value=\"{}\">{}\n",
             escaped(action),
             self.lang.code(),

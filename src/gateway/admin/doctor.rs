@@ -20,7 +20,7 @@ use crate::gateway::{DiagnosisStage, StageVerdict};
 
 /// The button of a BIN.
 pub(super) fn button(desk: &Desk, bin: Bin) -> String {
-    let mut html = desk.form(&address(bin));
+    let mut html = desk.button_form(&address(bin));
     let _ = writeln!(
         html,
         "<button type=\"submit\">{}</button>\n</form>",

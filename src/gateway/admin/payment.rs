@@ -64,7 +64,7 @@ async fn page(
     }
     fact(figures.made_at, moment(payment.created_at));
     html += "</dl>\n";
-    html += &desk.form(&format!("/admin/payment/{id}/check"));
+    html += &desk.button_form(&format!("/admin/payment/{id}/check"));
     let _ = writeln!(html, "<button type=\"submit\">{}</button>\n</form>", words.check);
     html += "<ul class=\"actions\">\n";
     if desk.call.visitor.may(Verb::Refund) {

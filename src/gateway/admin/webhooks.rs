@@ -160,7 +160,7 @@ fn is(state: &EndpointState, bin: Bin, name: &str) -> bool {
 }
 
 fn dead_button(desk: &Desk, bin: Bin, name: &str) -> String {
-    let mut html = desk.form("/admin/webhooks/dead");
+    let mut html = desk.button_form("/admin/webhooks/dead");
     let _ = write!(
         html,
         "<input type=\"hidden\" name=\"bin\" value=\"{bin}\"><input type=\"hidden\" name=\"name\" value=\"{}\">\
@@ -327,7 +327,7 @@ async fn delivery_page(
     }
     html += "</dl>\n";
     if known.state != DeliveryState::Waiting {
-        html += &desk.form(&format!("/admin/webhook/{}", known.id));
+        html += &desk.button_form(&format!("/admin/webhook/{}", known.id));
         let _ = writeln!(
             html,
             "<input type=\"hidden\" name=\"attempts\" value=\"{}\"><button type=\"submit\">{}</button>\n</form>",
