@@ -47,7 +47,7 @@ async fn stages_are_shown_as_they_end_and_a_second_click_joins_the_first() {
     assert!(page.body.contains("Not run since"), "{page:?}");
     let before = served.asked(TRADE_POINTS);
     // the bank's answer is late, and what is known before it is seen meanwhile
-    let late = Fault::new(FaultKind::Delay).on("/r3/v01/partner/tradepoints");
+    let late = Fault::new(FaultKind::Delay).on("/r3/v01/partner/tradepoints/*");
     served
         .scene
         .sandbox

@@ -8,7 +8,7 @@ export async function theDoctor(walk) {
     const eyes = await walk.sit({ viewport, lang });
     const { page } = eyes;
     // the bank is slow: what is known before its answer is seen meanwhile
-    await walk.stage.fault('/r3/v01/partner/tradepoints', 'delay', 1, 4000);
+    await walk.stage.fault('/r3/v01/partner/tradepoints/*', 'delay', 1, 4000);
     await eyes.go('/admin');
     await page.locator(`section[aria-labelledby="bin-${FLOWERS}"] form button`).click();
     await page.waitForURL(/\/admin\/doctor\//);
