@@ -114,7 +114,8 @@ async fn whatever_becomes_of_the_files_the_earlier_certificate_goes_on() {
         fs::remove_dir_all(&folder).unwrap();
         let good = operator.add(FLOWERS);
         until(|| certificate(&app, FLOWERS) == good.sha256()).await;
-        assert_eq!(standing_error(&app, FLOWERS), None, "{what}");
+        // calls leave with it a moment before the books say that all is well again
+        until(|| standing_error(&app, FLOWERS).is_none()).await;
     }
 }
 
