@@ -6,7 +6,8 @@ use std::sync::Arc;
 use subtle::ConstantTimeEq as _;
 use time::OffsetDateTime;
 
-use crate::base::{Bin, Clock, DeviceToken, chain_text};
+use super::live::MerchantReport;
+use crate::base::{Bin, Clock, DeviceToken};
 use crate::config::Environment;
 use crate::doctor::{Doctor, GatewayState, Options, Stage, Verdict};
 use crate::gateway::{
@@ -104,18 +105,11 @@ impl House {
 
     /// What this process itself serves a BIN with, for the doctor to compare with the files.
     fn served(&self, bin: Bin) -> GatewayState {
-        let known = self.merchants().into_iter().find(|merchant| merchant.bin == bin);
-        let Some(merchant) = known else {
-            return GatewayState::default();
-        };
-        let refused = merchant.problem.as_deref().map(|problem| chain_text(problem));
-        let standing = merchant.attempts.standing_error();
-        GatewayState {
-            generation: merchant.generation,
-            // what is known of a certificate that is not served is not what is served
-            certificate_sha256: merchant.generation.and(merchant.facts).map(|facts| facts.sha256),
-            problem: refused.or_else(|| standing.map(|failed| chain_text(failed.error.as_ref()))),
-        }
+        let merchants = self.merchants();
+        let known = merchants.iter().find(|merchant| merchant.bin == bin);
+        known
+            .map(|merchant| MerchantReport::of(merchant).gateway_state())
+            .unwrap_or_default()
     }
 }
 

@@ -1,6 +1,5 @@
 //! What a diagnosis says, in words of the gateway's own: it knows neither who diagnoses nor how.
 
-use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -54,12 +53,6 @@ impl StageVerdict {
             Self::Warn => "warn",
             Self::Fail => "fail",
         }
-    }
-}
-
-impl fmt::Display for StageVerdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 

@@ -8,6 +8,7 @@ use time::serde::rfc3339;
 
 use crate::base::{Bin, Explain};
 use crate::config::Route;
+use crate::doctor::GatewayState;
 use crate::identity::Facts;
 use crate::registry::{Attempts, MerchantStatus, RotationState};
 
@@ -176,6 +177,20 @@ impl MerchantReport {
             files: FilesReport::of(&status.attempts),
             problem: status.problem.as_deref().map(ProblemReport::of),
             warnings: status.warnings.clone(),
+        }
+    }
+
+    /// The same, for the doctor to compare with the files.
+    #[must_use]
+    pub fn gateway_state(&self) -> GatewayState {
+        let refused = self.problem.as_ref();
+        let standing = self.files.standing_error();
+        GatewayState {
+            generation: self.generation,
+            certificate_sha256: self.certificate_sha256().map(str::to_owned),
+            problem: refused
+                .map(|problem| problem.message.clone())
+                .or_else(|| standing.map(|failed| failed.problem.message.clone())),
         }
     }
 

@@ -17,7 +17,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::gateway;
 use super::report::Format;
-use crate::app::live::LiveState;
+use crate::app::live::{LiveState, MerchantReport};
 use crate::base::{Bin, SystemClock};
 use crate::config::Environment;
 use crate::doctor::{Bundle, Doctor, GatewayState, Options, Report, Stage, Verdict};
@@ -79,18 +79,7 @@ impl Plan {
 /// How a running gateway serves a BIN. One that it does not know is not served.
 fn served(state: &LiveState, bin: Option<Bin>) -> GatewayState {
     let known = state.merchants.iter().find(|merchant| Some(merchant.bin) == bin);
-    let Some(merchant) = known else {
-        return GatewayState::default();
-    };
-    let refused = merchant.problem.as_ref();
-    let standing = merchant.files.standing_error();
-    GatewayState {
-        generation: merchant.generation,
-        certificate_sha256: merchant.certificate_sha256().map(str::to_owned),
-        problem: refused
-            .map(|problem| problem.message.clone())
-            .or_else(|| standing.map(|failed| failed.problem.message.clone())),
-    }
+    known.map(MerchantReport::gateway_state).unwrap_or_default()
 }
 
 /// The diagnosis that ends `kaspi init`: told to a person as it goes, and given back.

@@ -7,9 +7,10 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 
 use super::chart::escaped;
+use super::choice;
 use super::guard::proof_field;
 use super::pages::{Asked, Refused};
-use super::report_words::Lang;
+use super::report_words::{Lang, words as figures};
 use super::words::words;
 use crate::base::{Bin, Explain as _, PaymentId};
 use crate::config::Verb;
@@ -70,6 +71,28 @@ impl Desk {
     /// The BINs whose things may be seen: empty where that is all of them.
     pub(super) fn bins(&self) -> Vec<Bin> {
         self.call.visitor.bins().map(<[Bin]>::to_vec).unwrap_or_default()
+    }
+
+    /// A BIN that may be seen, by its digits.
+    pub(super) fn own_bin(&self, text: &str) -> Option<Bin> {
+        let bin = Bin::parse(text).ok()?;
+        self.own.iter().any(|(own, _)| *own == bin).then_some(bin)
+    }
+
+    /// The BINs that a list is to be of: the one that was chosen, else all that may be seen. None where another
+    /// one was chosen.
+    pub(super) fn chosen_bins(&self) -> Option<Vec<Bin>> {
+        match self.field("bin") {
+            Some(text) => Some(vec![self.own_bin(text)?]),
+            None => Some(self.bins()),
+        }
+    }
+
+    /// The choice of a BIN for a list, with what was chosen.
+    pub(super) fn bin_choice(&self) -> String {
+        let words = figures(self.lang);
+        let chosen = self.field("bin").and_then(|text| self.own_bin(text));
+        choice::bins(words, "bin", &self.own, chosen, Some(words.every_bin))
     }
 
     /// Refuses whoever has not this verb besides `admin`.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
-use http::{HeaderValue, header};
 
 use super::chart::escaped;
 use super::desk::{Desk, moment};
@@ -55,10 +54,7 @@ async fn begun(hall: &Hall, bin: &str, request: Request, lang: Lang) -> Result<R
 
 /// A BIN that may be seen. Another one does not exist.
 fn own(desk: &Desk, text: &str) -> Result<Bin, Refused> {
-    let bin = Bin::parse(text).map_err(|_| Refused::Missing)?;
-    if !desk.own.iter().any(|(own, _)| *own == bin) {
-        return Err(Refused::Missing);
-    }
+    let bin = desk.own_bin(text).ok_or(Refused::Missing)?;
     desk.call.notes.bin(bin);
     Ok(bin)
 }
@@ -92,11 +88,12 @@ async fn page(hall: &Hall, bin: &str, request: Request, lang: Lang) -> Result<Re
         html += &button(&desk, bin);
     }
     let mut response = frame::page(lang, Place::Bins, "", &html);
-    // the page comes again by itself while there is more to come: no script may ask, and an answer that
-    // grows would be held back by a proxy, and read from its beginning by a screen reader
-    let again = format!("1; url={}?lang={}", address(bin), lang.code());
-    if let (true, Ok(again)) = (runs, HeaderValue::from_str(&again)) {
-        response.headers_mut().insert(header::REFRESH, again);
+    if runs {
+        frame::come_again(
+            &mut response,
+            1,
+            &format!("{}?lang={}", address(bin), lang.code()),
+        );
     }
     Ok(response)
 }

@@ -156,6 +156,14 @@ fn drawn(lang: Lang, place: Place, title: &str, query: &str, content: &str, plac
     response
 }
 
+/// Has a page come again by itself while there is more to come, after so many seconds: no script may ask, and
+/// an answer that grows would be held back by a proxy, and read from its beginning by a screen reader.
+pub(super) fn come_again(page: &mut Response, seconds: u8, there: &str) {
+    if let Ok(again) = HeaderValue::from_str(&format!("{seconds}; url={there}")) {
+        page.headers_mut().insert(header::REFRESH, again);
+    }
+}
+
 /// A page that says why there is none.
 pub(super) fn refusal(lang: Lang, place: Place, problem: &Problem) -> Response {
     let told = problem.told();

@@ -7,6 +7,7 @@
 mod accountant;
 mod bins;
 mod chart;
+mod choice;
 mod comparison;
 mod desk;
 mod diagnoses;

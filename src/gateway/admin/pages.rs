@@ -177,14 +177,8 @@ async fn books_page(hall: &Hall, request: Request, lang: Lang) -> Result<Respons
         && matches!(one.stands, Stands::Running(..))
     {
         // the whole address: to one that ends in a fragment a browser only scrolls
-        let again = format!(
-            "2; url={}?lang={}&{query}",
-            Place::Reconciliation.address(),
-            lang.code()
-        );
-        if let Ok(again) = HeaderValue::from_str(&again) {
-            response.headers_mut().insert(header::REFRESH, again);
-        }
+        let there = format!("{}?lang={}&{query}", Place::Reconciliation.address(), lang.code());
+        frame::come_again(&mut response, 2, &there);
     }
     Ok(response)
 }

@@ -8,13 +8,14 @@ use axum::response::Response;
 use time::{Date, Duration};
 
 use super::chart::escaped;
+use super::choice;
 use super::desk::{Desk, moment};
 use super::frame::{self, Place};
 use super::pages::{self, Refused, drawn, spoken};
 use super::reconciliation::tenge;
 use super::report_words::{Lang, words as figures};
 use super::words::{Words, words};
-use crate::base::{Amount, Bin};
+use crate::base::Amount;
 use crate::gateway::hall::Hall;
 use crate::gateway::problem::Problem;
 use crate::payments::{ALMATY, Page, PaymentFilter, PaymentRecord};
@@ -62,16 +63,7 @@ async fn page(hall: &Hall, request: Request, lang: Lang) -> Result<Response, Ref
 
 /// What is asked for; none where it cannot be understood, or is not this visitor's to see.
 fn filter(desk: &Desk) -> Option<PaymentFilter> {
-    let bins = match desk.field("bin") {
-        Some(text) => {
-            let bin = Bin::parse(text).ok()?;
-            if !desk.own.iter().any(|(own, _)| *own == bin) {
-                return None;
-            }
-            vec![bin]
-        }
-        None => desk.bins(),
-    };
+    let bins = desk.chosen_bins()?;
     let day = |name: &str| match desk.field(name) {
         Some(text) => Date::parse(text, time::macros::format_description!("[year]-[month]-[day]"))
             .map(Some)
@@ -109,42 +101,16 @@ fn form(desk: &Desk) -> String {
     let given = |name: &str| escaped(desk.field(name).unwrap_or_default());
     let mut html = format!(
         "<form method=\"get\" action=\"/admin/payments\" class=\"filter\">\n\
-         <input type=\"hidden\" name=\"lang\" value=\"{}\">\n\
-         <p><label for=\"bin\">{}</label><select id=\"bin\" name=\"bin\"><option value=\"\">{}</option>",
+         <input type=\"hidden\" name=\"lang\" value=\"{}\">\n{}{}",
         lang.code(),
-        figures.bin,
-        figures.every_bin
+        desk.bin_choice(),
+        choice::states(
+            words.state,
+            figures.every_bin,
+            ["pending", "paid", "failed", "unknown"].map(|state| (state, words.payment_state(state))),
+            desk.field("state")
+        )
     );
-    for (bin, name) in &desk.own {
-        let chosen = if desk.field("bin") == Some(bin.to_string().as_str()) {
-            " selected"
-        } else {
-            ""
-        };
-        let _ = write!(
-            html,
-            "<option value=\"{bin}\"{chosen}>{} ({bin})</option>",
-            escaped(name)
-        );
-    }
-    let _ = write!(
-        html,
-        "</select></p>\n<p><label for=\"state\">{}</label><select id=\"state\" name=\"state\"><option value=\"\">{}</option>",
-        words.state, figures.every_bin
-    );
-    for state in ["pending", "paid", "failed", "unknown"] {
-        let chosen = if desk.field("state") == Some(state) {
-            " selected"
-        } else {
-            ""
-        };
-        let _ = write!(
-            html,
-            "<option value=\"{state}\"{chosen}>{}</option>",
-            words.payment_state(state)
-        );
-    }
-    html.push_str("</select></p>\n");
     for (name, label, kind) in [
         ("from", figures.from, "type=\"date\""),
         ("to", figures.to, "type=\"date\""),

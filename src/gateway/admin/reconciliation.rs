@@ -7,6 +7,7 @@ use time::Date;
 
 use super::accountant::File;
 use super::chart::escaped;
+use super::choice;
 use super::comparison::{Comparison, Stands};
 use super::report_words::{Lang, ReportWords, words};
 use super::span::Span;
@@ -162,7 +163,7 @@ impl Page<'_> {
             escaped(self.address),
             super::guard::proof_field(self.proof),
             spoken(self.lang),
-            choice(words, "bank-bin", self.own, bin, None)
+            choice::bins(words, "bank-bin", self.own, bin, None)
         );
         let _ = writeln!(
             html,
@@ -254,7 +255,7 @@ pub(super) fn filter(lang: Lang, address: &str, own: &[(Bin, String)], span: &Sp
          <button type=\"submit\">{}</button>\n</form>\n",
         escaped(address),
         spoken(lang),
-        choice(words, "bin", own, span.bin, Some(words.every_bin)),
+        choice::bins(words, "bin", own, span.bin, Some(words.every_bin)),
         words.from,
         span.first,
         words.to,
@@ -266,37 +267,6 @@ pub(super) fn filter(lang: Lang, address: &str, own: &[(Bin, String)], span: &Sp
 /// The language goes on to the next page.
 fn spoken(lang: Lang) -> String {
     format!("<input type=\"hidden\" name=\"lang\" value=\"{}\">", lang.code())
-}
-
-/// Which BIN; `every` stands for all of them, where that can be chosen.
-fn choice(
-    words: &ReportWords,
-    id: &str,
-    own: &[(Bin, String)],
-    chosen: Option<Bin>,
-    every: Option<&str>,
-) -> String {
-    let mut html = format!(
-        "<p><label for=\"{id}\">{}</label><select id=\"{id}\" name=\"bin\">\n",
-        words.bin
-    );
-    if let Some(every) = every {
-        let _ = writeln!(html, "<option value=\"\">{every}</option>");
-    }
-    for (bin, name) in own {
-        let _ = writeln!(
-            html,
-            "<option value=\"{bin}\"{}>{}</option>",
-            if chosen == Some(*bin) { " selected" } else { "" },
-            if *name == bin.to_string() {
-                name.clone()
-            } else {
-                format!("{} ({bin})", escaped(name))
-            }
-        );
-    }
-    html.push_str("</select></p>\n");
-    html
 }
 
 type Column = (&'static str, fn(&DayBook) -> Tally);

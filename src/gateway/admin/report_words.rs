@@ -103,11 +103,7 @@ pub(super) struct ReportWords {
 
 /// The words of a language.
 pub(super) fn words(lang: Lang) -> &'static ReportWords {
-    match lang {
-        Lang::En => &ENGLISH,
-        Lang::Kk => &KAZAKH,
-        Lang::Ru => &RUSSIAN,
-    }
+    lang.pick(&ENGLISH, &KAZAKH, &RUSSIAN)
 }
 
 impl Lang {
@@ -143,6 +139,15 @@ impl Lang {
             .filter_map(|one| Self::coded(one.trim().get(..2)?.to_ascii_lowercase().as_str()))
             .next()
             .unwrap_or(Self::Ru)
+    }
+
+    /// The one of this language.
+    pub(super) fn pick<T>(self, english: T, kazakh: T, russian: T) -> T {
+        match self {
+            Self::En => english,
+            Self::Kk => kazakh,
+            Self::Ru => russian,
+        }
     }
 
     /// What stands between tenge and tiyn.

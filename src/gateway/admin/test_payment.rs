@@ -7,6 +7,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 
 use super::chart::escaped;
+use super::choice;
 use super::desk::{Desk, traced};
 use super::frame::{self, Place};
 use super::pages::{Refused, drawn, spoken};
@@ -35,18 +36,15 @@ async fn page(hall: &Hall, request: Request, lang: Lang) -> Result<Response, Ref
     html += &desk.form(Place::Test.address());
     let _ = write!(
         html,
-        "<input type=\"hidden\" name=\"key\" value=\"{}\">\n<p><label for=\"bin\">{}</label><select id=\"bin\" name=\"bin\">",
-        Desk::fresh_key()?,
-        figures.bin
-    );
-    for (bin, name) in &desk.own {
-        let _ = write!(html, "<option value=\"{bin}\">{} ({bin})</option>", escaped(name));
-    }
-    let _ = write!(
-        html,
-        "</select></p>\n<p><label for=\"kind\">{}</label><select id=\"kind\" name=\"kind\"><option value=\"invoice\">{}</option>\
+        "<input type=\"hidden\" name=\"key\" value=\"{}\">\n{}\
+         <p><label for=\"kind\">{}</label><select id=\"kind\" name=\"kind\"><option value=\"invoice\">{}</option>\
          <option value=\"qr\">{}</option><option value=\"link\">{}</option></select></p>\n",
-        figures.kind, figures.invoice, figures.qr, figures.link
+        Desk::fresh_key()?,
+        choice::bins(figures, "bin", &desk.own, None, None),
+        figures.kind,
+        figures.invoice,
+        figures.qr,
+        figures.link
     );
     for (name, label, kind) in [
         (
@@ -102,10 +100,7 @@ async fn made(hall: &Hall, request: Request, lang: Lang) -> Result<Response, Ref
 }
 
 fn wanted(desk: &Desk, origin: crate::payments::Origin) -> Option<(Bin, New)> {
-    let bin = Bin::parse(desk.field("bin")?).ok()?;
-    if !desk.own.iter().any(|(own, _)| *own == bin) {
-        return None;
-    }
+    let bin = desk.own_bin(desk.field("bin")?)?;
     let amount = Amount::parse(&desk.field("amount")?.replace(',', ".")).ok()?;
     let purchase = |origin| NewPurchase {
         bin: Some(bin),

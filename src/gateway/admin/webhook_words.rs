@@ -31,11 +31,7 @@ pub(super) struct Words {
 
 /// The words of a language.
 pub(super) fn words(lang: Lang) -> &'static Words {
-    match lang {
-        Lang::En => &ENGLISH,
-        Lang::Kk => &KAZAKH,
-        Lang::Ru => &RUSSIAN,
-    }
+    lang.pick(&ENGLISH, &KAZAKH, &RUSSIAN)
 }
 
 impl Words {

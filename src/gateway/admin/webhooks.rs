@@ -7,6 +7,7 @@ use axum::extract::{Path, Request, State};
 use axum::response::Response;
 
 use super::chart::escaped;
+use super::choice;
 use super::desk::{Desk, moment, traced};
 use super::frame::{self, Place};
 use super::pages::{Refused, drawn, spoken};
@@ -35,10 +36,7 @@ async fn list(hall: &Hall, request: Request, lang: Lang) -> Result<Response, Ref
 
 /// What is asked for; none where it cannot be understood, or is not this visitor's to see.
 fn filter(desk: &Desk) -> Option<DeliveryFilter> {
-    let bins = match desk.field("bin") {
-        Some(text) => vec![own(desk, text)?],
-        None => desk.bins(),
-    };
+    let bins = desk.chosen_bins()?;
     let states = match desk.field("state") {
         Some(word) => vec![DeliveryState::of_word(word)?],
         None => Vec::new(),
@@ -54,12 +52,6 @@ fn filter(desk: &Desk) -> Option<DeliveryFilter> {
         cursor,
         ..DeliveryFilter::default()
     })
-}
-
-/// A BIN that may be seen.
-fn own(desk: &Desk, text: &str) -> Option<Bin> {
-    let bin = Bin::parse(text).ok()?;
-    desk.own.iter().any(|(own, _)| *own == bin).then_some(bin)
 }
 
 /// The list, with what has just been done.
@@ -173,49 +165,21 @@ fn dead_button(desk: &Desk, bin: Bin, name: &str) -> String {
 
 fn form(desk: &Desk) -> String {
     let (words, admin, figures) = (words(desk.lang), admin_words(desk.lang), figures(desk.lang));
-    let chosen = |name: &str, value: &str| {
-        if desk.field(name) == Some(value) {
-            " selected"
-        } else {
-            ""
-        }
-    };
-    let mut html = format!(
+    let states = DeliveryState::ALL.iter();
+    format!(
         "<form method=\"get\" action=\"{}\" class=\"filter\">\n<input type=\"hidden\" name=\"lang\" value=\"{}\">\n\
-         <p><label for=\"bin\">{}</label><select id=\"bin\" name=\"bin\"><option value=\"\">{}</option>",
+         {}{}<button type=\"submit\">{}</button>\n</form>\n",
         Place::Webhooks.address(),
         desk.lang.code(),
-        figures.bin,
-        figures.every_bin
-    );
-    for (bin, name) in &desk.own {
-        let _ = write!(
-            html,
-            "<option value=\"{bin}\"{}>{} ({bin})</option>",
-            chosen("bin", &bin.to_string()),
-            escaped(name)
-        );
-    }
-    let _ = write!(
-        html,
-        "</select></p>\n<p><label for=\"state\">{}</label><select id=\"state\" name=\"state\"><option value=\"\">{}</option>",
-        admin.state, figures.every_bin
-    );
-    for state in DeliveryState::ALL {
-        let _ = write!(
-            html,
-            "<option value=\"{0}\"{1}>{2}</option>",
-            state.as_str(),
-            chosen("state", state.as_str()),
-            words.state(*state)
-        );
-    }
-    let _ = writeln!(
-        html,
-        "</select></p>\n<button type=\"submit\">{}</button>\n</form>",
+        desk.bin_choice(),
+        choice::states(
+            admin.state,
+            figures.every_bin,
+            states.map(|state| (state.as_str(), words.state(*state))),
+            desk.field("state")
+        ),
         figures.show
-    );
-    html
+    )
 }
 
 fn table(desk: &Desk, found: &Page<WebhookDelivery>) -> String {
@@ -408,7 +372,7 @@ pub(super) async fn resend_dead(State(hall): State<Arc<Hall>>, request: Request)
 /// What was given up, and nothing else: sent a second time, the form finds nothing any more.
 async fn all_resent(hall: &Hall, request: Request, lang: Lang) -> Result<Response, Refused> {
     let desk = Desk::of_form(hall, request, lang, &["lang", "bin", "name"]).await?;
-    let bin = desk.field("bin").and_then(|text| own(&desk, text));
+    let bin = desk.field("bin").and_then(|text| desk.own_bin(text));
     let bin = bin.ok_or(Refused::Missing)?;
     desk.call.notes.bin(bin);
     let name = desk.field("name").ok_or(Refused::Missing)?.to_owned();
