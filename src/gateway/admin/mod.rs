@@ -25,6 +25,7 @@ mod report_words;
 mod session;
 mod sheet;
 mod span;
+mod table;
 mod test_payment;
 mod trail;
 mod unknown;

@@ -14,6 +14,7 @@ use super::pages::{Refused, drawn, spoken};
 use super::payments::standing;
 use super::reconciliation::tenge;
 use super::report_words::{Lang, words as figures};
+use super::table::{self, Column::Text};
 use super::words::words;
 use crate::base::Amount;
 use crate::config::Verb;
@@ -135,11 +136,15 @@ pub(super) fn course(desk: &Desk, operation: &OperationRecord, steps: &[HistoryS
             escaped(&failure.message)
         );
     }
-    let _ = write!(
-        html,
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{title}\">\n<table>\n<caption>{}</caption>\n\
-         <thead><tr><th scope=\"col\">{}</th><th scope=\"col\">{}</th><th scope=\"col\">{}</th><th scope=\"col\">{}</th></tr></thead>\n<tbody>\n",
-        words.steps, words.at, words.state, words.who, words.why
+    html += &table::begun(
+        &title,
+        words.steps,
+        &[
+            Text(words.at),
+            Text(words.state),
+            Text(words.who),
+            Text(words.why),
+        ],
     );
     for step in steps {
         let _ = writeln!(
@@ -151,7 +156,7 @@ pub(super) fn course(desk: &Desk, operation: &OperationRecord, steps: &[HistoryS
             escaped(&step.why)
         );
     }
-    html += "</tbody>\n</table>\n</div>\n";
+    html += table::END;
     html
 }
 

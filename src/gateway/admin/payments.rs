@@ -14,6 +14,10 @@ use super::frame::{self, Place};
 use super::pages::{self, Refused, drawn, spoken};
 use super::reconciliation::tenge;
 use super::report_words::{Lang, words as figures};
+use super::table::{
+    self,
+    Column::{Number, Text},
+};
 use super::words::{Words, words};
 use crate::base::Amount;
 use crate::gateway::hall::Hall;
@@ -133,11 +137,17 @@ fn table(desk: &Desk, found: &Page<PaymentRecord>) -> String {
     if found.items.is_empty() {
         return format!("<p class=\"empty\">{}</p>\n", words.nothing);
     }
-    let mut html = format!(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{0}\">\n<table>\n<caption>{0}</caption>\n\
-         <thead><tr><th scope=\"col\">{1}</th><th scope=\"col\">{2}</th><th scope=\"col\">{3}</th>\
-         <th scope=\"col\" class=\"num\">{4}</th><th scope=\"col\">{5}</th><th scope=\"col\">{6}</th></tr></thead>\n<tbody>\n",
-        words.payments, words.number, figures.bin, figures.kind, figures.amount, words.state, figures.made_at
+    let mut html = table::begun(
+        words.payments,
+        words.payments,
+        &[
+            Text(words.number),
+            Text(figures.bin),
+            Text(figures.kind),
+            Number(figures.amount),
+            Text(words.state),
+            Text(figures.made_at),
+        ],
     );
     for payment in &found.items {
         let _ = writeln!(
@@ -154,7 +164,7 @@ fn table(desk: &Desk, found: &Page<PaymentRecord>) -> String {
             moment(payment.created_at)
         );
     }
-    html.push_str("</tbody>\n</table>\n</div>\n");
+    html += table::END;
     if let Some(next) = found.next {
         let mut query = format!("lang={}&amp;cursor={next}", desk.lang.code());
         for name in ["bin", "state", "from", "to", "least", "most"] {

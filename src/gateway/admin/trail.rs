@@ -11,6 +11,7 @@ use super::desk::{Desk, moment};
 use super::frame::{self, Place};
 use super::pages::{Refused, drawn, spoken};
 use super::report_words::{Lang, words as figures};
+use super::table::{self, Column::Text};
 use super::words::words;
 use crate::gateway::hall::Hall;
 use crate::gateway::problem::Problem;
@@ -36,12 +37,17 @@ async fn page(hall: &Hall, request: Request, lang: Lang) -> Result<Response, Ref
         let _ = writeln!(html, "<p class=\"empty\">{}</p>", words.nothing);
         return Ok(frame::page(lang, Place::Trail, "", &html));
     }
-    let _ = write!(
-        html,
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{0}\">\n<table>\n<caption>{0}</caption>\n\
-         <thead><tr><th scope=\"col\">{1}</th><th scope=\"col\">{2}</th><th scope=\"col\">{3}</th>\
-         <th scope=\"col\">{4}</th><th scope=\"col\">{5}</th><th scope=\"col\">{6}</th></tr></thead>\n<tbody>\n",
-        words.trail, words.at, words.who, figures.bin, words.action, words.subject, words.outcome
+    html += &table::begun(
+        words.trail,
+        words.trail,
+        &[
+            Text(words.at),
+            Text(words.who),
+            Text(figures.bin),
+            Text(words.action),
+            Text(words.subject),
+            Text(words.outcome),
+        ],
     );
     for line in &lines {
         let _ = writeln!(
@@ -55,7 +61,7 @@ async fn page(hall: &Hall, request: Request, lang: Lang) -> Result<Response, Ref
             escaped(&line.outcome)
         );
     }
-    html += "</tbody>\n</table>\n</div>\n";
+    html += table::END;
     if let Some(last) = lines.last().filter(|_| lines.len() >= usize::from(LIMIT)) {
         let _ = writeln!(
             html,

@@ -13,6 +13,10 @@ use super::pages::{Refused, drawn, spoken};
 use super::payment::course;
 use super::reconciliation::tenge;
 use super::report_words::{Lang, words as figures};
+use super::table::{
+    self,
+    Column::{Number, Text},
+};
 use super::words::words;
 use crate::base::{OperationId, PaymentId, ReturnOperationId};
 use crate::gateway::hall::Hall;
@@ -46,12 +50,17 @@ async fn list(hall: &Hall, request: Request, lang: Lang) -> Result<Response, Ref
         let _ = writeln!(html, "<p class=\"empty\">{}</p>", words.nothing);
         return Ok(frame::page(lang, Place::Unknown, "", &html));
     }
-    let _ = write!(
-        html,
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{0}\">\n<table>\n<caption>{0}</caption>\n\
-         <thead><tr><th scope=\"col\">{1}</th><th scope=\"col\">{2}</th><th scope=\"col\">{3}</th>\
-         <th scope=\"col\" class=\"num\">{4}</th><th scope=\"col\">{5}</th><th scope=\"col\">{6}</th></tr></thead>\n<tbody>\n",
-        words.unknown, words.at, words.age, figures.bin, figures.amount, figures.kind, words.why
+    html += &table::begun(
+        words.unknown,
+        words.unknown,
+        &[
+            Text(words.at),
+            Text(words.age),
+            Text(figures.bin),
+            Number(figures.amount),
+            Text(figures.kind),
+            Text(words.why),
+        ],
     );
     let now = hall.surroundings.now();
     for operation in &found.items {
@@ -71,7 +80,7 @@ async fn list(hall: &Hall, request: Request, lang: Lang) -> Result<Response, Ref
             escaped(operation.failure.as_ref().map_or("", |failure| &failure.message))
         );
     }
-    html += "</tbody>\n</table>\n</div>\n";
+    html += table::END;
     if let Some(next) = found.next {
         let _ = writeln!(
             html,

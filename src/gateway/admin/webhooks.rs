@@ -12,6 +12,10 @@ use super::desk::{Desk, moment, traced};
 use super::frame::{self, Place};
 use super::pages::{Refused, drawn, spoken};
 use super::report_words::{Lang, words as figures};
+use super::table::{
+    self,
+    Column::{Number, Text},
+};
 use super::webhook_words::words;
 use super::words::words as admin_words;
 use crate::base::Bin;
@@ -101,20 +105,19 @@ fn endpoints_table(hall: &Hall, desk: &Desk, served: &[EndpointState]) -> String
     if rows.is_empty() {
         return format!("<p class=\"empty\">{}</p>\n", words.none_configured);
     }
-    let mut html = format!(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{0}\">\n<table>\n<caption>{0}</caption>\n\
-         <thead><tr><th scope=\"col\">{1}</th><th scope=\"col\">{2}</th><th scope=\"col\">{3}</th>\
-         <th scope=\"col\" class=\"num\">{4}</th><th scope=\"col\" class=\"num\">{5}</th><th scope=\"col\">{6}</th>\
-         <th scope=\"col\">{7}</th><th scope=\"col\">{8}</th></tr></thead>\n<tbody>\n",
+    let mut html = table::begun(
         words.receivers,
-        words.receiver,
-        figures.bin,
-        words.host,
-        words.waiting,
-        words.dead,
-        words.last_success,
-        words.last_failure,
-        admin.action
+        words.receivers,
+        &[
+            Text(words.receiver),
+            Text(figures.bin),
+            Text(words.host),
+            Number(words.waiting),
+            Number(words.dead),
+            Text(words.last_success),
+            Text(words.last_failure),
+            Text(admin.action),
+        ],
     );
     for (bin, name, host) in &rows {
         let state = served.iter().find(|state| is(state, *bin, name));
@@ -143,7 +146,7 @@ fn endpoints_table(hall: &Hall, desk: &Desk, served: &[EndpointState]) -> String
                 .unwrap_or_default()
         );
     }
-    html += "</tbody>\n</table>\n</div>\n";
+    html += table::END;
     html
 }
 
@@ -187,18 +190,18 @@ fn table(desk: &Desk, found: &Page<WebhookDelivery>) -> String {
     if found.items.is_empty() {
         return format!("<p class=\"empty\">{}</p>\n", admin.nothing);
     }
-    let mut html = format!(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{0}\">\n<table>\n<caption>{0}</caption>\n\
-         <thead><tr><th scope=\"col\">{1}</th><th scope=\"col\">{2}</th><th scope=\"col\">{3}</th><th scope=\"col\">{4}</th>\
-         <th scope=\"col\">{5}</th><th scope=\"col\">{6}</th><th scope=\"col\" class=\"num\">{7}</th></tr></thead>\n<tbody>\n",
+    let mut html = table::begun(
         words.deliveries,
-        admin.at,
-        words.event,
-        figures.payment,
-        words.receiver,
-        figures.bin,
-        admin.state,
-        words.attempts
+        words.deliveries,
+        &[
+            Text(admin.at),
+            Text(words.event),
+            Text(figures.payment),
+            Text(words.receiver),
+            Text(figures.bin),
+            Text(admin.state),
+            Number(words.attempts),
+        ],
     );
     for delivery in &found.items {
         let _ = writeln!(
@@ -215,7 +218,7 @@ fn table(desk: &Desk, found: &Page<WebhookDelivery>) -> String {
             delivery.attempts
         );
     }
-    html += "</tbody>\n</table>\n</div>\n";
+    html += table::END;
     if let Some(next) = found.next {
         let mut query = format!("lang={}&amp;cursor={next}", desk.lang.code());
         for name in ["bin", "state"] {
@@ -309,12 +312,15 @@ fn attempts_table(desk: &Desk, attempts: &[DeliveryAttempt]) -> String {
         let _ = writeln!(html, "<p class=\"empty\">{}</p>", admin.nothing);
         return html;
     }
-    let _ = write!(
-        html,
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{0}\">\n<table>\n<caption>{0}</caption>\n\
-         <thead><tr><th scope=\"col\">{1}</th><th scope=\"col\">HTTP</th><th scope=\"col\">{2}</th>\
-         <th scope=\"col\" class=\"num\">{3}</th></tr></thead>\n<tbody>\n",
-        words.attempts, admin.at, admin.outcome, words.took
+    html += &table::begun(
+        words.attempts,
+        words.attempts,
+        &[
+            Text(admin.at),
+            Text("HTTP"),
+            Text(admin.outcome),
+            Number(words.took),
+        ],
     );
     for attempt in attempts {
         let outcome = match &attempt.failure {
@@ -331,7 +337,7 @@ fn attempts_table(desk: &Desk, attempts: &[DeliveryAttempt]) -> String {
             attempt.duration.as_millis()
         );
     }
-    html += "</tbody>\n</table>\n</div>\n";
+    html += table::END;
     html
 }
 
