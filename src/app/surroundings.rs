@@ -82,11 +82,12 @@ impl Surroundings for House {
             let doctor = match tokio::task::spawn_blocking(self.doctor()).await {
                 Ok(doctor) => doctor,
                 // nobody cancels it, and a panic has been told of
-                Err(_) => return,
+                Err(_) => return false,
             };
             doctor
                 .examine(Some(bin), &options, &|stage| on_stage(told(stage)))
                 .await;
+            true
         })
     }
 

@@ -59,5 +59,5 @@ impl StageVerdict {
 /// Is told of each stage as it ends.
 pub type OnStage<'a> = &'a (dyn Fn(DiagnosisStage) + Send + Sync);
 
-/// A diagnosis under way: it is over when this is.
-pub type Diagnosis<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+/// A diagnosis under way. In the end it says whether it came to its last stage.
+pub type Diagnosis<'a> = Pin<Box<dyn Future<Output = bool> + Send + 'a>>;

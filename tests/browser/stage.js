@@ -9,6 +9,8 @@ import { createInterface } from 'node:readline';
 
 export const FLOWERS = '891027350515';
 export const GIFTS = '210440028324';
+/** The shop's name, which stands in the accountant's files, and would be a formula there. */
+export const SHOP = '=1+1';
 /** Stands wherever others may write: a page that runs it sets `owned`. */
 export const MARKUP = '<img/src=x/onerror=owned=1><script>owned=1</script>';
 const DAYS = 21;
@@ -28,7 +30,7 @@ export class Stage {
       line('Aigul', stage.admin, [FLOWERS, GIFTS], ['admin', 'create', 'refund', 'read']),
       line('Passing', stage.passing = token(), [FLOWERS], ['admin', 'read']),
       line('Flowers only', stage.narrow, [FLOWERS], ['admin', 'create', 'refund', 'read']),
-      line('shop', stage.shop, [FLOWERS, GIFTS], ['create', 'refund', 'read']),
+      line(SHOP, stage.shop, [FLOWERS, GIFTS], ['create', 'refund', 'read']),
     ].join(''));
     stage.rename(`Gifts ${MARKUP}`);
     await stage.receiveWebhooks();

@@ -43,7 +43,7 @@ class Walk {
 const stage = await Stage.set(program);
 let browser;
 let passed = 0;
-let failed = 0;
+let failed = 1; // until everything is set up
 try {
   await stage.seed();
   browser = await openBrowser();
@@ -51,6 +51,7 @@ try {
   const door = await walk.sit({ cookies: [] });
   walk.cookies = await door.enter(stage.admin);
   await door.context.close();
+  failed = 0;
   for (const scene of SCENES) {
     const began = Date.now();
     try {

@@ -1,11 +1,21 @@
 //! The doctor on the admin page: its stages as they end, one run at a time, for those who may see the BIN.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use kaspi_direct::app::App;
+use kaspi_direct::base::{Bin, Clock as _, SystemClock};
+use kaspi_direct::config::Environment;
+use kaspi_direct::gateway::{
+    Device, Diagnosis, DiagnosisStage, Gateway, OnStage, Patience, StageVerdict, Surroundings, Traffic,
+};
+use kaspi_direct::registry::MerchantStatus;
 use kaspi_direct::sandbox::{Fault, FaultKind};
+use time::OffsetDateTime;
 
 use super::admin_kit::{Browser, EVIL, OPERATOR, open, post};
-use super::gateway_kit::{READER, Reply};
+use super::cli_kit::Scene;
+use super::gateway_kit::{ADMIN, READER, Reply, Served, add_lines, tokens};
 use super::kit::{FLOWERS, GIFTS, in_time};
 
 const TRADE_POINTS: &str = "/partner/tradepoints";
@@ -113,6 +123,82 @@ async fn what_is_wrong_is_told_with_what_to_do() {
     assert!(!page.body.contains(EVIL), "{page:?}");
     let trail = browser.see("/admin/trail").await.body;
     assert!(trail.contains("<td>fail</td>"), "{trail}");
+}
+
+/// The other rooms, of which the one that diagnoses breaks down after a stage that went well.
+#[derive(Debug)]
+struct Torn {
+    merchants: Vec<MerchantStatus>,
+    panics: bool,
+}
+
+impl Surroundings for Torn {
+    fn merchants(&self) -> Vec<MerchantStatus> {
+        self.merchants.clone()
+    }
+
+    fn default_bin(&self) -> Option<Bin> {
+        None
+    }
+
+    fn bins(&self) -> Vec<Bin> {
+        self.merchants.iter().map(|merchant| merchant.bin).collect()
+    }
+
+    fn is_configured(&self, bin: Bin) -> bool {
+        self.bins().contains(&bin)
+    }
+
+    fn device(&self, _: Bin, _: &str) -> Device {
+        Device::Foreign
+    }
+
+    fn traffic(&self) -> Vec<Traffic> {
+        Vec::new()
+    }
+
+    fn diagnose<'a>(&'a self, _: Bin, on_stage: OnStage<'a>) -> Diagnosis<'a> {
+        Box::pin(async move {
+            on_stage(DiagnosisStage {
+                id: "config",
+                verdict: StageVerdict::Pass,
+                duration: Duration::ZERO,
+                summary: "well so far".to_owned(),
+                findings: Vec::new(),
+            });
+            assert!(!self.panics, "made to break down");
+            false
+        })
+    }
+
+    fn now(&self) -> OffsetDateTime {
+        SystemClock.now()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_breaks_off_is_not_told_as_healthy_and_may_be_begun_again() {
+    for panics in [false, true] {
+        let scene = Scene::start().await;
+        add_lines(&scene, &tokens());
+        let app = App::open(&scene.path("kaspi.toml"), &Environment::default()).unwrap();
+        let torn = Torn {
+            merchants: app.transport().registry().status(),
+            panics,
+        };
+        let settings = &app.config().gateway;
+        let books = app.payments().clone();
+        let gateway =
+            Gateway::new(settings, "127.0.0.1", books, Arc::new(torn), Patience::default()).unwrap();
+        let served = Served::of(scene, app, gateway).await;
+        let browser = Browser::enter(&served, ADMIN).await.in_english();
+        for _ in 0..2 {
+            run(&browser).await;
+            let page = until(&browser, "class=\"bad\"><strong>It broke off").await;
+            assert!(page.body.contains("well so far"), "{page:?}");
+            assert_eq!(page.header("refresh"), None);
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,7 +8,7 @@ use kaspi_direct::payments::DeliveryState::{Dead, Delivered};
 use kaspi_direct::webhooks::{Signed, TOLERANCE, verify};
 
 use super::admin_kit::{Browser, EVIL, OPERATOR, open};
-use super::gateway_kit::Served;
+use super::gateway_kit::{Reply, Served};
 use super::kit::{FLOWERS, GIFTS};
 use super::webhook_kit::{Act, Book, Receiver, created, endpoint, secret, tell, until_all};
 
@@ -25,6 +25,37 @@ async fn given_up(served: &Served) -> (Receiver, kaspi_direct::webhooks::Webhook
     (receiver, telling)
 }
 
+/// The deliveries that a page leads to.
+fn links(page: &Reply) -> Vec<String> {
+    let links = page.body.split("href=\"/admin/webhook/").skip(1);
+    links
+        .map(|rest| rest.split('"').next().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_list_comes_page_by_page() {
+    let served = open().await;
+    let receiver = Receiver::start(Act::Answer(200)).await;
+    let book = Book::new(vec![(FLOWERS, vec![endpoint("backend", &receiver.url())])]);
+    let telling = tell(&served.app, Arc::new(SystemClock), &book).await;
+    for _ in 0..53 {
+        created(&served.app, FLOWERS).await;
+    }
+    until_all(&served.app, 53, &[Delivered]).await;
+    let browser = Browser::enter(&served, OPERATOR).await.in_english();
+    let first = browser.see("/admin/webhooks?state=delivered").await;
+    let (_, next) = first.body.split_once("<a rel=\"next\" href=\"").unwrap();
+    let next = next.split('"').next().unwrap().replace("&amp;", "&");
+    assert!(next.contains("state=delivered"), "{next}");
+    let second = browser.see(&next).await;
+    let (first, last) = (links(&first), links(&second));
+    assert_eq!((first.len(), last.len()), (50, 3));
+    assert!(last.iter().all(|id| !first.contains(id)));
+    assert!(!second.body.contains("rel=\"next\""), "{second:?}");
+    telling.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_letter_is_sent_again_once_however_often_the_form_is_sent() {
     let served = open().await;
@@ -38,9 +69,9 @@ async fn a_dead_letter_is_sent_again_once_however_often_the_form_is_sent() {
         "{page:?}"
     );
     assert!(page.body.contains("not configured any more"), "{page:?}");
-    let mut links = page.body.split("href=\"/admin/webhook/").skip(1);
-    let id = links.next().unwrap().split('"').next().unwrap().to_owned();
-    assert_eq!(links.count(), 1, "{page:?}");
+    let dead = links(&page);
+    assert_eq!(dead.len(), 2, "{page:?}");
+    let id = dead[0].clone();
     let target = format!("/admin/webhook/{id}");
     let page = browser.see(&target).await;
     assert!(page.body.contains("<td>410</td>"), "{page:?}");
@@ -67,6 +98,16 @@ async fn a_dead_letter_is_sent_again_once_however_often_the_form_is_sent() {
             break;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // one is delivered now and one is given up: each state shows its own
+    for (state, shown) in [("delivered", true), ("dead", false), ("waiting", false)] {
+        let page = browser.see(&format!("/admin/webhooks?state={state}")).await;
+        assert_eq!(links(&page).contains(&id), shown, "{state}: {page:?}");
+        assert_eq!(
+            links(&page).len(),
+            usize::from(state != "waiting"),
+            "{state}: {page:?}"
+        );
     }
     // the browser's button for going back, and once more
     let reply = browser.send(&target, &form).await;

@@ -323,6 +323,19 @@ async fn the_bank_is_asked_about_a_day_once_and_the_page_says_how_it_stands() {
     let found = between(&page.body, "role=\"status\"", "</section>");
     assert!(found.contains("Kaspi and the journal differ"), "{found}");
     assert!(found.contains(&id) && found.contains("40.00"), "{found}");
+    // who asked, about which day, and what came of it
+    let trail = see(&served, ADMIN, "/admin/trail").await.body;
+    assert_eq!(trail.matches("<td>ask_the_bank</td>").count(), 2, "{trail}");
+    assert_eq!(
+        trail.matches(&format!("<td>{day}</td><td>begun</td>")).count(),
+        1,
+        "{trail}"
+    );
+    assert_eq!(
+        trail.matches(&format!("<td>{day}</td><td>done</td>")).count(),
+        1,
+        "{trail}"
+    );
     // what one admin found another sees for the same BIN, and nobody for a BIN that is not his
     let other = see(&served, BOTH_ADMIN, target).await;
     assert!(other.body.contains("Kaspi and the journal differ"), "{other:?}");

@@ -118,6 +118,11 @@ impl Served {
     pub async fn over(scene: Scene, patience: Patience) -> Self {
         let app = App::open(&scene.path("kaspi.toml"), &Environment::default()).unwrap();
         let gateway = app.gateway(patience).unwrap();
+        Self::of(scene, app, gateway).await
+    }
+
+    /// A gateway that the test has made.
+    pub async fn of(scene: Scene, app: App, gateway: Gateway) -> Self {
         let listening = gateway
             .listen(Some("127.0.0.1:0".parse().unwrap()))
             .await

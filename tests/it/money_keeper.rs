@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use kaspi_direct::app::App;
 use kaspi_direct::base::{Explain, OperationId, PaymentId};
-use kaspi_direct::payments::{NewPurchase, Origin, PaymentFilter, PaymentsSettings, Step, Steps};
+use kaspi_direct::payments::{
+    EventFacts, EventFilter, EventKind, NewPurchase, Origin, PaymentFilter, PaymentsSettings, Step, Steps,
+};
 use kaspi_direct::sandbox::{CustomerStep, Fault, FaultKind};
 
 use super::kit::{FLOWERS, bin, in_time, invoice};
@@ -103,6 +105,32 @@ async fn invoices_are_asked_for_only_where_that_is_switched_on(shop: Shop) {
     until_status(&app, invoice, "Processed").await;
     keeper.stop().await;
     assert_eq!(shop.asked(&questions), 1);
+    // and whoever listens is told
+    let filter = EventFilter {
+        kinds: vec![EventKind::PaymentStatusChanged],
+        ..EventFilter::default()
+    };
+    let events = in_time(async {
+        loop {
+            let events = app.payments().events(&filter).await.unwrap();
+            if events.iter().any(|event| event.payment_id == Some(invoice)) {
+                return events;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    let told: Vec<_> = events
+        .iter()
+        .filter(|event| event.payment_id == Some(invoice))
+        .collect();
+    let [event] = told.as_slice() else {
+        panic!("{told:?}")
+    };
+    let EventFacts::PaymentStatusChanged { to, state, .. } = &event.facts else {
+        panic!("{event:?}")
+    };
+    assert_eq!((to.as_str(), state.as_str()), ("Processed", "paid"));
 }
 
 async fn a_lost_refund_settles_itself(shop: Shop) {

@@ -18,7 +18,7 @@ use crate::base::chain_text;
 use crate::config::Route;
 use crate::gateway::hall::Hall;
 use crate::gateway::problem::Problem;
-use crate::payments::DayBook;
+use crate::payments::{DayBook, Tally};
 use crate::registry::status::{MerchantState, MerchantStatus};
 
 pub(super) async fn bins(State(hall): State<Arc<Hall>>, request: Request) -> Response {
@@ -83,16 +83,24 @@ fn card(desk: &Desk, merchant: &MerchantStatus, book: Option<&DayBook>) -> Strin
     };
     fact(words.route, route.to_owned());
     if let Some(book) = book {
-        let today = format!(
-            "{} {} · {} {} · {} {}",
-            figures.made,
-            book.made().count,
-            figures.paid,
-            book.paid.count,
-            figures.refunded,
-            book.refunded.count
+        let (paid, refunded) = (book.paid, book.refunded);
+        fact(
+            words.today,
+            counts([
+                (figures.made, book.made()),
+                (figures.paid, paid),
+                (figures.refunded, refunded),
+            ]),
         );
-        fact(words.today, today);
+        fact(
+            figures.outcomes,
+            counts([
+                (figures.accepted, book.made().and(refunded).and(book.canceled)),
+                (figures.refused, book.refused),
+                (figures.not_sent, book.not_sent),
+                (figures.unknown, book.unknown),
+            ]),
+        );
     } else {
         fact(words.today, words.nothing.to_owned());
     }
@@ -121,6 +129,13 @@ fn card(desk: &Desk, merchant: &MerchantStatus, book: Option<&DayBook>) -> Strin
     html += &doctor::button(desk, bin);
     html += "</section>\n";
     html
+}
+
+/// Numbers beside their words, of which none stands alone at the end of a line.
+fn counts<const N: usize>(named: [(&str, Tally); N]) -> String {
+    named
+        .map(|(name, tally)| format!("{name}\u{a0}{}", tally.count))
+        .join(" · ")
 }
 
 /// The program's own words, which are English.

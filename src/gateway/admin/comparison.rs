@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use time::{Date, OffsetDateTime};
 
+use super::desk::told;
+use super::entry::Entry;
 use crate::base::Bin;
 use crate::payments::{DayComparison, Payments};
 
@@ -47,6 +49,7 @@ impl Comparisons {
         bin: Bin,
         day: Date,
         now: OffsetDateTime,
+        entry: Entry,
     ) -> Date {
         let mut all = self.lock();
         let under_way = all
@@ -67,7 +70,16 @@ impl Comparisons {
         let comparisons = Arc::clone(self);
         tokio::spawn(async move {
             let progress = |done, of| comparisons.note(bin, day, Stands::Running(done, of));
-            let stands = match payments.compare_day(bin, day, &progress).await {
+            let compared = match entry.begun().await {
+                Ok(()) => {
+                    let compared = payments.compare_day(bin, day, &progress).await;
+                    entry.ended(told(&compared)).await;
+                    compared
+                }
+                // what cannot be written down is not done
+                Err(error) => Err(error),
+            };
+            let stands = match compared {
                 Ok(found) => Stands::Over(found),
                 Err(error) => {
                     tracing::warn!(%bin, %day, %error, "a day could not be compared with the bank's details");

@@ -8,6 +8,7 @@ use time::macros::format_description;
 
 use super::chart::escaped;
 use super::choice;
+use super::entry::Entry;
 use super::guard::proof_field;
 use super::pages::{Asked, Refused};
 use super::report_words::{Lang, words as figures};
@@ -17,9 +18,7 @@ use crate::config::Verb;
 use crate::gateway::call::Call;
 use crate::gateway::hall::Hall;
 use crate::gateway::problem::Problem;
-use crate::payments::{
-    self, ALMATY, Caller, IdempotencyKey, NewTrailLine, Origin, PaymentRecord, RequestKey,
-};
+use crate::payments::{self, ALMATY, Caller, IdempotencyKey, Origin, PaymentRecord, RequestKey};
 
 /// Who sits at a page, and what he asks.
 pub(super) struct Desk {
@@ -128,6 +127,11 @@ impl Desk {
         Ok(format!("page-{}", super::session::random()?))
     }
 
+    /// An action of whoever sits here, for the trail.
+    pub(super) fn entry(&self, hall: &Hall, what: (Bin, &'static str, String)) -> Entry {
+        Entry::new(&hall.payments, self.call.visitor.name(), what)
+    }
+
     /// On whose behalf a form runs, under the key that was drawn with it.
     pub(super) fn origin(&self) -> Result<Origin, Refused> {
         let key = self
@@ -177,32 +181,22 @@ pub(super) async fn traced<T: Send + 'static>(
     work: impl Future<Output = Result<T, payments::Error>> + Send + 'static,
 ) -> Result<T, Refused> {
     let turn = hall.turn(&desk.call.visitor, Some(bin)).await?;
-    let line = NewTrailLine {
-        who: desk.call.visitor.name().to_owned(),
-        bin: Some(bin),
-        action,
-        subject,
-        outcome: "begun".to_owned(),
-    };
-    let begun = hall.payments.trace(line.clone()).await;
-    begun.map_err(Problem::Payment)?;
-    let books = hall.payments.clone();
+    let entry = desk.entry(hall, (bin, action, subject));
+    entry.begun().await.map_err(Problem::Payment)?;
     let work = async move {
         let outcome = work.await;
-        let told = match &outcome {
-            Ok(_) => "done",
-            Err(error) => error.kind(),
-        };
-        let line = NewTrailLine {
-            outcome: told.to_owned(),
-            ..line
-        };
-        if let Err(error) = books.trace(line).await {
-            tracing::warn!(%error, action, "what came of an action cannot be written into the trail");
-        }
+        entry.ended(told(&outcome)).await;
         outcome
     };
     Ok(hall.carry_out(turn, work).await?)
+}
+
+/// What came of an action, in a word.
+pub(super) fn told<T>(outcome: &Result<T, payments::Error>) -> &'static str {
+    match outcome {
+        Ok(_) => "done",
+        Err(error) => error.kind(),
+    }
 }
 
 /// A moment, as the clock on the wall shows it in Kazakhstan.

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 
+use super::entry::Entry;
 use crate::base::Bin;
 use crate::gateway::{DiagnosisStage, StageVerdict, Surroundings};
-use crate::payments::{NewTrailLine, Payments};
 
 /// As many are kept; the oldest that is over goes first.
 const KEPT: usize = 200;
@@ -28,16 +28,25 @@ pub(in crate::gateway) struct Diagnoses {
 #[derive(Clone, Debug)]
 pub(super) struct Examined {
     pub(super) began: OffsetDateTime,
-    /// None while it goes on.
-    pub(super) ended: Option<OffsetDateTime>,
-    /// Those that have ended, in order.
+    pub(super) stands: Stands,
+    /// The stages that have ended, in order.
     pub(super) stages: Vec<DiagnosisStage>,
 }
 
+/// How far it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stands {
+    Running,
+    Over(OffsetDateTime),
+    /// It ended before its end: the stages are not all there.
+    BrokenOff(OffsetDateTime),
+}
+
 impl Examined {
-    /// The worst of the stages; none where none has ended.
-    pub(super) fn verdict(&self) -> Option<StageVerdict> {
-        self.stages.iter().map(|stage| stage.verdict).max()
+    /// The worst of the stages so far.
+    pub(super) fn verdict(&self) -> StageVerdict {
+        let verdicts = self.stages.iter().map(|stage| stage.verdict);
+        verdicts.max().unwrap_or(StageVerdict::Skip)
     }
 }
 
@@ -57,20 +66,14 @@ impl Diagnoses {
     }
 
     /// Begins one, unless one of this BIN goes on already: whoever asks twice looks at the first.
-    pub(super) fn begin(
-        self: &Arc<Self>,
-        surroundings: Arc<dyn Surroundings>,
-        books: Payments,
-        bin: Bin,
-        who: String,
-    ) {
+    pub(super) fn begin(self: &Arc<Self>, surroundings: &Arc<dyn Surroundings>, bin: Bin, entry: Entry) {
         let mut known = self.lock();
-        if known.get(&bin).is_some_and(|one| one.ended.is_none()) {
+        if known.get(&bin).is_some_and(|one| one.stands == Stands::Running) {
             return;
         }
         let fresh = Examined {
             began: surroundings.now(),
-            ended: None,
+            stands: Stands::Running,
             stages: Vec::new(),
         };
         known.insert(bin, fresh);
@@ -78,10 +81,10 @@ impl Diagnoses {
         drop(known);
         let run = Run {
             diagnoses: Arc::clone(self),
-            surroundings,
+            surroundings: Arc::clone(surroundings),
             bin,
         };
-        tokio::spawn(run.through(books, who));
+        tokio::spawn(run.through(entry));
     }
 
     fn change(&self, bin: Bin, change: impl FnOnce(&mut Examined)) {
@@ -103,36 +106,37 @@ struct Run {
 }
 
 impl Run {
-    async fn through(self, books: Payments, who: String) {
+    async fn through(self, entry: Entry) {
         let turn = self.diagnoses.turns.acquire().await;
-        self.trace(&books, &who, "begun").await;
+        // it moves no money, and is wanted most where the journal, and with it the trail, fails too
+        if let Err(error) = entry.begun().await {
+            tracing::warn!(bin = %self.bin, %error, "a diagnosis cannot be written into the trail");
+        }
         let note = |stage| self.diagnoses.change(self.bin, |one| one.stages.push(stage));
-        self.surroundings.diagnose(self.bin, &note).await;
-        let verdict = self.diagnoses.of(self.bin).and_then(|one| one.verdict());
-        self.trace(&books, &who, verdict.map_or("failed", StageVerdict::as_str))
+        let whole = self.surroundings.diagnose(self.bin, &note).await;
+        let known = self.diagnoses.of(self.bin).filter(|_| whole);
+        entry
+            .ended(known.map_or("failed", |one| one.verdict().as_str()))
             .await;
+        if whole {
+            self.ends(Stands::Over);
+        }
         drop(turn);
     }
 
-    /// Into the trail, as far as there is one: it moves no money, and is wanted most where the journal fails too.
-    async fn trace(&self, books: &Payments, who: &str, outcome: &str) {
-        let line = NewTrailLine {
-            who: who.to_owned(),
-            bin: Some(self.bin),
-            action: "doctor",
-            subject: String::new(),
-            outcome: outcome.to_owned(),
-        };
-        if let Err(error) = books.trace(line).await {
-            tracing::warn!(bin = %self.bin, %error, "a diagnosis cannot be written into the trail");
-        }
+    fn ends(&self, how: fn(OffsetDateTime) -> Stands) {
+        let now = self.surroundings.now();
+        self.diagnoses.change(self.bin, |one| {
+            if one.stands == Stands::Running {
+                one.stands = how(now);
+            }
+        });
     }
 }
 
 impl Drop for Run {
     fn drop(&mut self) {
-        let now = self.surroundings.now();
-        self.diagnoses.change(self.bin, |one| one.ended = Some(now));
+        self.ends(Stands::BrokenOff);
     }
 }
 
@@ -140,7 +144,7 @@ fn forget_the_oldest(known: &mut BTreeMap<Bin, Examined>) {
     while known.len() > KEPT {
         let oldest = known
             .iter()
-            .filter(|(_, one)| one.ended.is_some())
+            .filter(|(_, one)| one.stands != Stands::Running)
             .min_by_key(|(_, one)| one.began)
             .map(|(bin, _)| *bin);
         let Some(oldest) = oldest else { return };

@@ -8,7 +8,7 @@ use axum::response::Response;
 
 use super::chart::escaped;
 use super::desk::{Desk, moment};
-use super::diagnoses::Examined;
+use super::diagnoses::{Examined, Stands};
 use super::doctor_words::{Words, words};
 use super::frame::{self, Place};
 use super::pages::{self, Refused, drawn, spoken};
@@ -45,9 +45,8 @@ async fn begun(hall: &Hall, bin: &str, request: Request, lang: Lang) -> Result<R
     let desk = Desk::of_form(hall, request, lang, &["lang"]).await?;
     let bin = own(&desk, bin)?;
     let _turn = hall.turn(&desk.call.visitor, Some(bin)).await?;
-    let who = desk.call.visitor.name().to_owned();
-    hall.diagnoses
-        .begin(Arc::clone(&hall.surroundings), hall.payments.clone(), bin, who);
+    let entry = desk.entry(hall, (bin, "doctor", String::new()));
+    hall.diagnoses.begin(&hall.surroundings, bin, entry);
     let there = format!("{}?lang={}", address(bin), lang.code());
     Ok(pages::see_other(&there))
 }
@@ -83,7 +82,7 @@ async fn page(hall: &Hall, bin: &str, request: Request, lang: Lang) -> Result<Re
     if let Some(known) = &known {
         html += &stages(words, &known.stages);
     }
-    let runs = known.is_some_and(|one| one.ended.is_none());
+    let runs = known.is_some_and(|one| one.stands == Stands::Running);
     if !runs {
         html += &button(&desk, bin);
     }
@@ -103,18 +102,20 @@ fn standing(words: &Words, known: Option<&Examined>) -> String {
     let Some(known) = known else {
         return format!("<p role=\"status\">{}</p>\n", words.never);
     };
-    let Some(ended) = known.ended else {
-        return format!(
-            "<p role=\"status\">{} <small>{}</small></p>\n",
-            words.running,
-            moment(known.began)
-        );
-    };
-    let (class, text) = match known.verdict() {
-        Some(StageVerdict::Pass | StageVerdict::Skip) => ("good", words.healthy),
-        Some(StageVerdict::Warn) => ("warn", words.works),
-        Some(StageVerdict::Fail) => ("bad", words.ill),
-        None => ("bad", words.broken_off),
+    let (ended, class, text) = match known.stands {
+        Stands::Running => {
+            let began = moment(known.began);
+            return format!(
+                "<p role=\"status\">{} <small>{began}</small></p>\n",
+                words.running
+            );
+        }
+        Stands::BrokenOff(at) => (at, "bad", words.broken_off),
+        Stands::Over(at) => match known.verdict() {
+            StageVerdict::Pass | StageVerdict::Skip => (at, "good", words.healthy),
+            StageVerdict::Warn => (at, "warn", words.works),
+            StageVerdict::Fail => (at, "bad", words.ill),
+        },
     };
     format!(
         "<p role=\"status\" class=\"{class}\"><strong>{text}</strong> <small>{}</small></p>\n",

@@ -13,6 +13,7 @@ mod desk;
 mod diagnoses;
 mod doctor;
 mod doctor_words;
+mod entry;
 mod frame;
 mod graphs;
 mod guard;

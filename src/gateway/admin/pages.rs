@@ -13,6 +13,7 @@ use http::{HeaderValue, StatusCode, header};
 use time::Date;
 
 use super::comparison::Stands;
+use super::entry::Entry;
 use super::frame::{self, Place};
 use super::graphs::{self, Graphs};
 use super::reconciliation::{self, Page};
@@ -30,7 +31,6 @@ use crate::gateway::call::{Call, Contract};
 use crate::gateway::hall::Hall;
 use crate::gateway::input;
 use crate::gateway::problem::Problem;
-use crate::payments::NewTrailLine;
 
 const KNOWN: [&str; 8] = [
     "bin", "from", "to", "lang", "file", "numbers", "bank_bin", "bank_day",
@@ -283,18 +283,12 @@ async fn begun(hall: &Hall, request: Request) -> Result<(Bin, Date, Lang), Refus
     let (bin, day) = span::one_day(&asked.fields, &asked.bins())?;
     asked.call.notes.bin(bin);
     let turn = hall.turn(&asked.call.visitor, Some(bin)).await?;
-    let line = NewTrailLine {
-        who: asked.call.visitor.name().to_owned(),
-        bin: Some(bin),
-        action: "ask_the_bank",
-        subject: day.to_string(),
-        outcome: "begun".to_owned(),
-    };
-    hall.payments.trace(line).await.map_err(Problem::Payment)?;
+    let what = (bin, "ask_the_bank", day.to_string());
+    let entry = Entry::new(&hall.payments, asked.call.visitor.name(), what);
     let payments = hall.payments.clone();
     let day = hall
         .comparisons
-        .begin(payments, bin, day, hall.surroundings.now());
+        .begin(payments, bin, day, hall.surroundings.now(), entry);
     drop(turn);
     tracing::info!(caller = asked.call.visitor.name(), %bin, %day, "the bank is asked about a day");
     let lang = asked.fields.get("lang").and_then(|code| Lang::coded(code));

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { DESK, PHONE } from '../eyes.js';
-import { GIFTS } from '../stage.js';
+import { GIFTS, SHOP } from '../stage.js';
 
 /** A cashier has paid back past the gateway: the bank knows, the journal does not. */
 export async function aDayBesideTheBank(walk) {
@@ -39,9 +39,14 @@ export async function filesForTheAccountant(walk) {
     assert.deepEqual([...text.subarray(0, 3)], [0xef, 0xbb, 0xbf], 'UTF-8 by its mark');
     const lines = text.toString('utf8').split('\r\n');
     assert.ok(lines.length > 3, download.suggestedFilename());
-    for (const cell of lines.slice(1).flatMap((line) => line.split(/[;,]/))) {
+    const cells = lines.slice(1).flatMap((line) => line.split(/[;,]/));
+    for (const cell of cells) {
       assert.doesNotMatch(cell, /^"?[=+@\t]/);
     }
+    // who asked for an operation: there, and defused
+    const callers = cells.filter((cell) => cell.includes(SHOP));
+    assert.equal(callers.length > 0, download.suggestedFilename().includes('operations'));
+    assert.ok(callers.every((cell) => cell.replace(/^"/, '').startsWith("'")), callers[0]);
     assert.match(download.suggestedFilename(), /^kaspi-(daily|paid|operations)-\d{4}-\d\d-\d\d-\d{4}-\d\d-\d\d\.csv$/);
   }
   await eyes.axe('files');

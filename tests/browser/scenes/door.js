@@ -11,8 +11,12 @@ export async function comingIn(walk) {
   await page.goto(`${eyes.origin}/admin/payments`);
   assert.equal(await page.locator('#token').count(), 1, 'a page for nobody asks who comes');
   await eyes.look('login');
-  await eyes.enter(walk.stage.shop);
-  await page.getByRole('alert').waitFor();
+  // nobody's token, and one that may not administer
+  for (const wrong of ['nobody-has-this-token', walk.stage.shop]) {
+    await eyes.enter(wrong);
+    await page.getByRole('alert').waitFor();
+    assert.ok(!(await page.content()).includes(wrong));
+  }
   await eyes.look('login-refused');
   const [cookie] = await eyes.enter(walk.stage.admin);
   assert.ok(cookie.httpOnly && cookie.sameSite === 'Strict', JSON.stringify(cookie));

@@ -86,7 +86,8 @@ export async function anotherToken(walk) {
   await eyes.go('/admin/reconciliation');
   assert.equal(await page.locator('#bin option').count(), 2);
   await eyes.axe('one BIN');
-  for (const path of [`/charts?bin=${GIFTS}`, `/doctor/${GIFTS}`, `/webhooks?bin=${GIFTS}`]) {
+  const theirs = await walk.stage.paid(4242, GIFTS);
+  for (const path of [`/payment/${theirs}`, `/charts?bin=${GIFTS}`, `/doctor/${GIFTS}`, `/webhooks?bin=${GIFTS}`]) {
     const answer = await page.goto(`${eyes.origin}/admin${path}`);
     assert.ok([404, 422].includes(answer.status()), `${path}: ${answer.status()}`);
     assert.ok(!(await page.locator('main').textContent()).includes(GIFTS), path);

@@ -32,6 +32,13 @@ export async function searching(walk) {
   await eyes.look('payments-found');
   await eyes.go('/admin/payments?from=2001-01-01&to=2001-01-02');
   assert.equal(await page.locator('.empty').count(), 1);
+  // the seed goes back a day at a time: some of this one day, and of no other
+  const day = new Date(Date.now() + 5 * 3_600_000 - 5 * 86_400_000).toISOString().slice(0, 10);
+  await page.locator('#from').fill(day);
+  await page.locator('#to').fill(day);
+  await show();
+  const days = await rows.locator('td:last-child').allTextContents();
+  assert.ok(days.length > 0 && days.every((made) => made.startsWith(day)), `${day}: ${days}`);
   const id = await walk.stage.paid(777);
   await page.locator('#from').fill('');
   await page.locator('#to').fill('');
@@ -44,7 +51,7 @@ export async function searching(walk) {
   await walk.leave(eyes);
 }
 
-/** One click cannot pay back twice: two at once, the form sent again, the button for going back. */
+/** One click cannot pay back twice: two at once, the form sent again and by two at once, going back. */
 export async function refunding(walk) {
   for (const [viewport, lang] of [[undefined, 'kk'], [PHONE, 'ru']]) {
     const eyes = await walk.sit({ viewport, lang });
@@ -73,10 +80,14 @@ export async function refunding(walk) {
     }).catch(() => ({ status: 'refused by the policy of the page' }))).status, [`/admin/payment/${id}/refund`, fields]);
     assert.match(String(again), /policy/, 'no script of the page may ask');
     eyes.errors = eyes.errors.filter((text) => !/Content Security Policy|Failed to fetch/.test(text));
-    const repeated = await eyes.context.request.post(`${eyes.origin}/admin/payment/${id}/refund`, {
+    const send = () => eyes.context.request.post(`${eyes.origin}/admin/payment/${id}/refund`, {
       data: fields, headers: { 'Content-Type': 'application/x-www-form-urlencoded', Origin: eyes.origin },
     });
-    assert.equal(repeated.status(), 200);
+    for (const repeated of await Promise.all([send(), send()])) assert.equal(repeated.status(), 200);
+    // going back shows a form that is drawn anew: it says what is left now, and asks for an amount again
+    await page.goBack();
+    assert.match(await page.locator('main').textContent(), /3.749,50/u);
+    await eyes.look('refund-went-back');
     assert.equal(await walk.stage.asked('/payment/return') - before, 1, 'requests for a refund');
     assert.equal(await walk.stage.refunded(id), 1250.5);
     // a form that is drawn anew says what is left now, and is a refund of its own
